@@ -1,0 +1,49 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters for the collection's own roles; each is documented in the YAML file of its name."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.genai.comfyui.plugins.plugin_utils import _launch, _server_tree, _topology
+
+
+def _shell(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+    """Turn a back end's ValueError into the error that Ansible shows with the template's place."""
+
+    def run(*args: t.Any, **kwargs: t.Any) -> t.Any:
+        try:
+            return function(*args, **kwargs)
+        except ValueError as exc:
+            raise AnsibleFilterError(str(exc)) from exc
+
+    return run
+
+
+class FilterModule:
+    """Thin shells over plugin_utils."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """Return the filters by name."""
+        functions: list[t.Callable[..., t.Any]] = [
+            _topology.credential_names,
+            _topology.credentials_for,
+            _topology.instances,
+            _topology.password_consumers,
+            _topology.probe_targets,
+            _topology.server_targets,
+            _topology.unit_instances,
+            _launch.requirements_without,
+            _launch.systemd_environment,
+            _launch.systemd_exec,
+            _launch.unknown_launch_args,
+            _server_tree.login_tree,
+            _server_tree.server_lib,
+            _server_tree.server_remains,
+            _server_tree.server_tree,
+        ]
+        return {f"_{function.__name__}": _shell(function) for function in functions}
