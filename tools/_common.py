@@ -106,8 +106,14 @@ def apt_install(step: str, packages: Sequence[str]) -> None:
     say(step, f"installing {' '.join(packages)} with apt-get")
     with log.open("w") as stream:
         for command in (["update", "-qq"], ["install", "-y", "-q", "--no-install-recommends", *packages]):
+            line = ["apt-get", *command]
             done = subprocess.run(
-                ["apt-get", *command], stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment, check=False
+                line,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                env=environment,
+                check=False,
             )
             # A half-failed update may still let the install succeed from what is cached.
             if done.returncode != 0 and command[0] == "install":

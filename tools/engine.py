@@ -63,11 +63,13 @@ def missing(found: Probe, debian: bool) -> str:
         )
     install = "apt-get install docker.io iptables" if debian else "install docker (or podman with podman-docker)"
     return (
-        f"No container engine answers and user {user} is not root, so none can be installed. Do one of these, then repeat:\n"
+        f"No container engine answers and user {user} is not root, so none can be installed. "
+        "Do one of these, then repeat:\n"
         f"  - as root: {install}; start it; usermod -aG docker {user}; log in again\n"
-        "  - rootless: start dockerd-rootless or 'podman system service', and set DOCKER_HOST=unix:///run/user/<uid>/<engine>.sock\n"
+        "  - rootless: start dockerd-rootless or 'podman system service', "
+        "and set DOCKER_HOST=unix:///run/user/<uid>/<engine>.sock\n"
         "  - run this command as root: on Debian and Ubuntu it installs and starts the engine itself\n"
-        "The engine is only needed for the local demo hosts; 'make site INVENTORY=...' with your own hosts does without."
+        "Only the local demo hosts need it; 'make site INVENTORY=...' with your own hosts does without."
     )
 
 
@@ -181,7 +183,10 @@ def ensure() -> None:
         if not found.version:
             if shutil.which("dockerd") is None or found.reason == "client":
                 if not is_debian():
-                    raise Fault("engine: none answers. Install and start docker, then repeat (automatic only on Debian and Ubuntu).")
+                    raise Fault(
+                        "engine: none answers. Install and start docker, then repeat "
+                        "(automatic only on Debian and Ubuntu)."
+                    )
                 apt_install("engine", ["docker.io", "iptables"])
                 if shutil.which("docker") is None:
                     # Newer Debian ships the client on its own.
