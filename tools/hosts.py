@@ -1,0 +1,82 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan the containers that stand for hosts: which are absent or outdated, and what they inherit from this machine.
+
+Called by tests/hosts/create.yml; asking the engine once for all hosts keeps a second run fast.
+Standard library only. Run as ``python -m tools.hosts '{"project": ..., "hosts": {name: image}}'`` from the root.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from typing import Any
+
+from tools import engine, machine, repos
+from tools._common import ROOT, Fault, main_guard, output
+
+PROJECT_LABEL = "genai.comfyui.project"
+SPEC_LABEL = "genai.comfyui.spec"
+
+
+def running(project: str) -> dict[str, str]:
+    """Return the specification hash of each container of a project that runs, by container name.
+
+    :raises Fault: the engine did not answer
+    """
+    form = '{{.Names}} {{.Label "' + SPEC_LABEL + '"}}'
+    done = output(["docker", "ps", "--filter", f"label={PROJECT_LABEL}={project}", "--format", form])
+    if done.returncode != 0:
+        raise Fault(f"hosts: the container engine does not answer; run 'make engine' ({done.stderr.strip()}).")
+    return {words[0]: words[1] for words in map(str.split, done.stdout.splitlines()) if len(words) == 2}
+
+
+def image_ids(images: set[str]) -> dict[str, str]:
+    """Return the id of each image.
+
+    :raises Fault: an image is absent
+    """
+    names = sorted(images)
+    done = output(["docker", "image", "inspect", "--format", "{{.Id}}", *names])
+    if done.returncode != 0:
+        raise Fault(
+            f"hosts: {done.stderr.strip()}; 'make images' builds genai-comfyui/bookworm and genai-comfyui/trixie."
+        )
+    return dict(zip(names, done.stdout.split()))
+
+
+def plan(project: str, hosts: dict[str, str]) -> dict[str, Any]:
+    """Compare what should run with what runs.
+
+    :param project: prefix of the containers' names, and the name of their network
+    :param hosts: image name by inventory host name
+    :returns: network; endpoint of the engine; volumes; create: hosts to make or make anew, as records of
+        name, hostname, image, spec
+    """
+    ids = image_ids(set(hosts.values()))
+    volumes = machine.host_volumes(repos.GIT)
+    recipe = (ROOT / "tests" / "hosts" / "create.yml").read_text()
+    have = running(project)
+    create = []
+    for hostname, image in sorted(hosts.items()):
+        parts = json.dumps([ids[image], hostname, project, volumes, recipe])
+        spec = hashlib.sha256(parts.encode()).hexdigest()[:16]
+        name = f"{project}-{hostname}"
+        if have.get(name) != spec:
+            create.append({"name": name, "hostname": hostname, "image": image, "spec": spec})
+    return {"network": project, "endpoint": engine.endpoint(), "volumes": volumes, "create": create}
+
+
+def main() -> None:
+    """Command line: one JSON argument in, one JSON document out."""
+    main_guard()
+    if len(sys.argv) != 2 or not sys.argv[1].startswith("{"):
+        raise Fault(str(__doc__))
+    wanted = json.loads(sys.argv[1])
+    print(json.dumps(plan(wanted["project"], wanted["hosts"])))
+
+
+if __name__ == "__main__":
+    main()
