@@ -1,0 +1,143 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.genai.comfyui.plugins.plugin_utils import _topology as topology
+
+SETTINGS = {"home": "/opt/comfyui", "data_dir": "/srv/comfyui", "listen": "127.0.0.1", "launch_args": []}
+
+
+def complete(*declared: dict[str, t.Any], **settings: t.Any) -> list[dict[str, t.Any]]:
+    return topology.instances(list(declared), {**SETTINGS, **settings})
+
+
+def option(instance: dict[str, t.Any], flag: str) -> str:
+    args: list[str] = instance["args"]
+    return args[args.index(flag) + 1]
+
+
+def test_an_empty_declaration_means_one_locked_instance_on_loopback() -> None:
+    (one,) = complete({})
+    assert (one["name"], one["port"], one["credential"]) == ("default", 8188, "main")
+    assert option(one, "--listen") == "127.0.0.1"
+    assert one["url"] == "http://127.0.0.1:8188"
+    assert one["unit"] == "comfyui@default.service"
+
+
+def test_instances_share_nothing_that_a_credential_or_a_database_depends_on() -> None:
+    first, second = complete({"name": "a", "port": 1}, {"name": "b", "port": 2, "credential": "team"})
+    for key in (
+        "app",
+        "password_file",
+        "session_key",
+        "user_dir",
+        "input_dir",
+        "output_dir",
+        "temp_dir",
+        "unit",
+        "url",
+    ):
+        assert first[key] != second[key], key
+    assert option(first, "--database-url") != option(second, "--database-url")
+
+
+@pytest.mark.parametrize(
+    ("listen", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:8188"),
+        ("::", "http://[::1]:8188"),
+        ("10.1.2.3", "http://10.1.2.3:8188"),
+        ("10.1.2.3,::1", "http://10.1.2.3:8188"),
+        ("fd00::1", "http://[fd00::1]:8188"),
+    ],
+)
+def test_the_host_asks_the_address_that_is_really_bound(listen: str, url: str) -> None:
+    (one,) = complete({}, listen=listen)
+    assert one["url"] == url
+
+
+def test_tls_flags_make_the_address_https() -> None:
+    (one,) = complete({"launch_args": ["--tls-keyfile", "/k", "--tls-certfile", "/c"]})
+    assert one["url"].startswith("https://")
+
+
+@pytest.mark.parametrize(
+    ("gpus", "environment", "flag"),
+    [
+        ("all", {}, None),
+        ("none", {}, "--cpu"),
+        (1, {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": "1"}, None),
+        ([0, "GPU-1"], {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": "0,GPU-1"}, None),
+    ],
+)
+def test_a_process_sees_exactly_its_gpus(gpus: t.Any, environment: dict[str, str], flag: t.Any) -> None:
+    (one,) = complete({"gpus": gpus})
+    assert one["environment"] == environment
+    assert ("--cpu" in one["args"]) == (flag == "--cpu")
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ([], "at least one instance"),
+        ("default", "at least one instance"),
+        (["x"], r"comfyui_instances\[0\] must be a mapping"),
+        ([{"nam": "x"}], r"unknown keys \['nam'\]"),
+        ([{"name": "../x"}], r"comfyui_instances\[0\].name"),
+        ([{"name": ""}], r"comfyui_instances\[0\].name"),
+        ([{"port": "http"}], r"comfyui_instances\[0\].port 'http'"),
+        ([{"port": 0}], "1 to 65535"),
+        ([{"gpus": {"a": 1}}], r"comfyui_instances\[0\].gpus"),
+        ([{}, {"port": 9}], "name default is used twice"),
+        ([{}, {"name": "b"}], "port 8188 is used twice"),
+        ([{"launch_args": ["--port=1"]}], "may not hold --port"),
+    ],
+)
+def test_a_contradicting_inventory_is_refused_by_name(declared: t.Any, words: str) -> None:
+    with pytest.raises(topology.TopologyError, match=words):
+        topology.instances(declared, SETTINGS)
+
+
+def test_only_the_credentials_that_a_host_uses_leave_the_controller() -> None:
+    truth = {"main": {"token": "m"}, "team": {"token": "t"}}
+    assert topology.credentials_for(truth, [{"credential": "team"}]) == {"team": {"token": "t"}}
+    assert topology.credentials_for(truth, [{}]) == {"main": {"token": "m"}}
+    # A name that the truth lacks is left to sync, which names the consumer.
+    assert topology.credentials_for(truth, [{"credential": "nope"}]) == {}
+    assert topology.credentials_for({}, [{}], planned=True)["main"]["token"] is None
+
+
+def test_names_come_from_instances_and_consumers_of_all_hosts() -> None:
+    hostvars = {
+        "srv": {"comfyui_instances": [{"credential": "a"}, {}], "comfyui_consumers": [{"credential": "b"}]},
+        "bare": {},
+        "cli": {"comfyui_consumers": [{"credential": "c"}, {}]},
+    }
+    assert topology.credential_names(hostvars, ["srv", "bare"], ["cli"]) == ["a", "b", "c", "main"]
+    assert topology.credential_names(hostvars, [], ["cli"]) == ["c", "main"]
+
+
+def test_only_tokens_with_a_known_server_are_proven() -> None:
+    consumers = [
+        {"id": "t", "path": "/t", "codec": "raw"},
+        {"id": "b", "path": "/b", "codec": "json", "key": "/a", "field": "bearer", "url": "http://other"},
+        {"id": "p", "path": "/p", "codec": "raw", "field": "password"},
+    ]
+    targets = topology.probe_targets(consumers, "http://gpu")
+    assert [(one["name"], one["url"]) for one in targets] == [("t", "http://gpu"), ("b", "http://other")]
+    assert [one["name"] for one in topology.probe_targets(consumers)] == ["b"]
+
+
+def test_the_form_is_proven_only_where_the_password_is_known() -> None:
+    (one,) = complete({})
+    (with_form,) = topology.server_targets([one], {"main": {"token": "T", "password": "P", "username": "u"}}, True)
+    assert (with_form["token"], with_form["password"], with_form["username"]) == ("T", "P", "u")
+    (adopted,) = topology.server_targets([one], {"main": {"token": "T", "password": None, "username": "u"}}, True)
+    assert "password" not in adopted
+    (unasked,) = topology.server_targets([one], {"main": {"token": "T", "password": "P", "username": "u"}}, False)
+    assert "password" not in unasked
