@@ -55,6 +55,8 @@ def plan(project: str, hosts: dict[str, str]) -> dict[str, Any]:
     :returns: network; endpoint of the engine; volumes; create: hosts to make or make anew, as records of
         name, hostname, image, spec
     """
+    # So that a scenario run on its own, without "make", installs what stands in the tree now.
+    repos.ensure(quiet=True)
     ids = image_ids(set(hosts.values()))
     volumes = machine.host_volumes(repos.GIT)
     recipe = (ROOT / "tests" / "hosts" / "create.yml").read_text()

@@ -179,6 +179,8 @@ def build(releases: list[str]) -> None:
                 if thread.is_alive():
                     last = tail(CACHE / f"image-{release}.log", 1).strip()
                     say("images", f"{release}: {last[:100]}")
+    # What the new images replaced; the engine refuses where a container still uses it.
+    output(["docker", "image", "prune", "-f", "--filter", f"label={LABEL}"])
     if faults:
         hint = "\nWithout a registry: as root on Debian or Ubuntu, mmdebstrap builds the images from the archive."
         raise Fault("\n".join(faults) + (hint if way == "registry" else ""))

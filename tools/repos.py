@@ -120,7 +120,7 @@ def _replace(store: Path, bare: Path, commit: str, tag: str) -> None:
     git("-C", str(bare), "update-ref", "refs/heads/main", commit)
 
 
-def ensure() -> dict[str, str]:
+def ensure(quiet: bool = False) -> dict[str, str]:
     """Publish all stand-ins and write versions.yml; return what it pins."""
     with lock("repos"):
         versions = {
@@ -128,6 +128,8 @@ def ensure() -> dict[str, str]:
         }
         text = "---\n" + "".join(f"{name}: {commit}\n" for name, commit in versions.items())
         changed = write_if_changed(GIT / "versions.yml", text)
+    if quiet:
+        return versions
     for (name, *_), commit in zip(STANDINS, versions.values()):
         say("repos", f"{name} {commit[:12]}{' (new)' if changed else ''}")
     return versions

@@ -1,0 +1,85 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Where to: an inventory's directory or file. The demo's hosts are local containers, made on the way.
+INVENTORY ?= inventories/demo
+# More arguments for Ansible, such as ANSIBLE_ARGS="--ask-vault-pass --limit gpu-1".
+ANSIBLE_ARGS ?=
+# More arguments for pytest, such as PYTEST_ARGS="-k token".
+PYTEST_ARGS ?=
+
+PYTHON3 := python3
+PY := .venv/bin/python
+PYTEST := $(PY) -m pytest
+# In the order in which a mistake shows soonest; what is not there is left out.
+TESTS := $(wildcard $(addprefix tests/,quality unit matrix contract scenarios))
+# For make contract: a running server and a file that holds its token. Without them the stand-in is asked.
+URL ?=
+TOKEN_FILE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup engine engine-stop images repos hosts site validate audit down password \
+  contract lint unit sanity molecule test bench clean
+
+help: ## list the targets
+	@echo "make TARGET [INVENTORY=inventories/...] [ANSIBLE_ARGS=...] [PYTEST_ARGS=...]"; echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make the tools' virtual environment (.venv)
+	@$(PYTHON3) tools/venv.py
+
+engine: setup ## make a container engine answer (installs and starts one on Debian as root)
+	@$(PY) -m tools.engine ensure
+
+engine-stop: setup ## stop the container engine, if "make engine" started it
+	@$(PY) -m tools.engine stop
+
+images: engine ## build the images of the local hosts
+	@$(PY) -m tools.images
+
+repos: setup ## make the git repositories that the local hosts install from
+	@$(PY) -m tools.repos
+
+hosts: setup ## start the inventory's local hosts, and nothing else
+	@$(PY) -m tools.site hosts --inventory $(INVENTORY)
+
+site: setup ## converge the inventory and prove it: the one command
+	@$(PY) -m tools.site site --inventory $(INVENTORY) $(ANSIBLE_ARGS)
+
+validate: setup ## prove that every server is locked and every client gets in; changes nothing
+	@$(PY) -m tools.site validate --inventory $(INVENTORY) $(ANSIBLE_ARGS)
+
+audit: setup ## compare every consumer with the truth; changes nothing
+	@$(PY) -m tools.site audit --inventory $(INVENTORY) $(ANSIBLE_ARGS)
+
+password: setup ## print the web form's user names and passwords
+	@$(PY) -m tools.site password --inventory $(INVENTORY) $(ANSIBLE_ARGS)
+
+down: setup ## remove the inventory's local hosts
+	@$(PY) -m tools.site down --inventory $(INVENTORY)
+
+lint: setup ## static checks
+	@$(PYTEST) -q tests/quality -k lint $(PYTEST_ARGS)
+
+unit: setup ## unit tests
+	@$(PYTEST) -q -n 2 tests/unit $(PYTEST_ARGS)
+
+sanity: setup ## ansible-test sanity
+	@$(PYTEST) -q tests/quality -k sanity $(PYTEST_ARGS)
+
+contract: setup ## the server's contract, on the stand-in or on URL=... TOKEN_FILE=...
+	@CONTRACT_URL="$(URL)" CONTRACT_TOKEN_FILE="$(TOKEN_FILE)" $(PYTEST) -q tests/contract $(PYTEST_ARGS)
+
+molecule: images repos ## the scenarios, on local hosts of their own
+	@$(PYTEST) tests/scenarios $(PYTEST_ARGS)
+
+test: images repos ## everything
+	@$(PYTEST) $(TESTS) $(PYTEST_ARGS)
+
+bench: setup ## measure; prints a table and JSON
+	@$(PY) tests/bench/run.py
+
+clean: ## remove caches and reports; credentials, images and .venv stay
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible reports tests/output
+	@find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
