@@ -53,7 +53,7 @@ def plan(project: str, hosts: dict[str, str]) -> dict[str, Any]:
     :param project: prefix of the containers' names, and the name of their network
     :param hosts: image name by inventory host name
     :returns: network; endpoint of the engine; volumes; create: hosts to make or make anew, as records of
-        name, hostname, image, spec
+        name, hostname, image, spec; specs: what all of them should be, by host name
     """
     # So that a scenario run on its own, without "make", installs what stands in the tree now.
     repos.ensure(quiet=True)
@@ -61,14 +61,15 @@ def plan(project: str, hosts: dict[str, str]) -> dict[str, Any]:
     volumes = machine.host_volumes(repos.GIT)
     recipe = (ROOT / "tests" / "hosts" / "create.yml").read_text()
     have = running(project)
-    create = []
+    create, specs = [], {}
     for hostname, image in sorted(hosts.items()):
         parts = json.dumps([ids[image], hostname, project, volumes, recipe])
         spec = hashlib.sha256(parts.encode()).hexdigest()[:16]
+        specs[hostname] = spec
         name = f"{project}-{hostname}"
         if have.get(name) != spec:
             create.append({"name": name, "hostname": hostname, "image": image, "spec": spec})
-    return {"network": project, "endpoint": engine.endpoint(), "volumes": volumes, "create": create}
+    return {"network": project, "endpoint": engine.endpoint(), "volumes": volumes, "create": create, "specs": specs}
 
 
 def main() -> None:

@@ -15,12 +15,12 @@ import secrets
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
-from tools import engine, images, repos
-from tools._common import CACHE, ROOT, Fault, main_guard, say
+from tools import engine, hosts, images, repos
+from tools._common import CACHE, ROOT, Fault, main_guard, say, write_if_changed
 
 BIN = Path(sys.executable).parent
 DEMO = ROOT / "inventories" / "demo"
@@ -38,8 +38,15 @@ def _groups(document: object) -> dict[str, Any]:
     return found
 
 
-def local_hosts(inventory: Path) -> dict[str, str]:
-    """Return the hosts of an inventory's group "containers" with their images; empty for hosts of one's own.
+class Local(NamedTuple):
+    """An inventory's local hosts: their project (empty where other files say it) and the image of each."""
+
+    project: str
+    hosts: dict[str, str]
+
+
+def local_hosts(inventory: Path) -> Local:
+    """Return what an inventory's group "containers" says; no hosts for an inventory of one's own machines.
 
     :param inventory: a YAML file, or a directory with some
     """
@@ -49,10 +56,12 @@ def local_hosts(inventory: Path) -> dict[str, str]:
         except (OSError, UnicodeDecodeError, yaml.YAMLError):
             # Ansible will say what is wrong with it; it may also be a script or an INI file.
             continue
-        members = (_groups(document).get("containers") or {}).get("hosts") or {}
+        group = _groups(document).get("containers") or {}
+        members = group.get("hosts") or {}
         if members:
-            return {str(name): str((values or {}).get("container_image", "")) for name, values in members.items()}
-    return {}
+            found = {str(name): str((values or {}).get("container_image", "")) for name, values in members.items()}
+            return Local(str((group.get("vars") or {}).get("container_project", "")), found)
+    return Local("", {})
 
 
 def is_demo(inventory: Path) -> bool:
@@ -87,19 +96,29 @@ def ansible(
 
 def prepare(inventory: Path) -> None:
     """Make engine, images, repositories and hosts for an inventory of local containers; nothing for others."""
-    members = local_hosts(inventory)
-    if not members:
+    local = local_hosts(inventory)
+    if not local.hosts:
         say("hosts", f"{inventory} has hosts of its own; no local ones are started")
         return
     engine.ensure()
     images.ensure(list(images.RELEASES))
     repos.ensure()
-    say("hosts", ", ".join(f"{name} ({image})" for name, image in sorted(members.items())))
+    stamp = CACHE / "hosts" / f"{local.project}.ready"
+    if local.project:
+        plan = hosts.plan(local.project, local.hosts)
+        if not plan["create"] and stamp.exists() and stamp.read_text() == json.dumps(plan["specs"]):
+            say("hosts", f"{', '.join(sorted(local.hosts))} run as planned")
+            return
+    say("hosts", "starting " + ", ".join(f"{name} ({image})" for name, image in sorted(local.hosts.items())))
+    stamp.unlink(missing_ok=True)
     # Only what changes is of interest here.
     quiet = {"ANSIBLE_DISPLAY_OK_HOSTS": "0"}
     done = ansible("ansible-playbook", inventory, "tests/hosts/create.yml", "tests/hosts/seed.yml", environment=quiet)
     if done.returncode != 0:
         raise Fault("hosts: they could not be started; see above.")
+    if local.project:
+        # Written last: an interrupted start is looked at again.
+        write_if_changed(stamp, json.dumps(plan["specs"]))
     say("hosts", "up")
 
 
@@ -113,7 +132,7 @@ def playbook(inventory: Path, name: str, arguments: list[str]) -> int:
 
 def down(inventory: Path) -> int:
     """Remove an inventory's local hosts; credentials and images stay."""
-    if not local_hosts(inventory):
+    if not local_hosts(inventory).hosts:
         raise Fault(f"down: {inventory} has no local hosts; nothing to remove.")
     found = engine.probe()
     if not found.version:
