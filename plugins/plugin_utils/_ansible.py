@@ -1,0 +1,37 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the controller's plugins need of Ansible itself: the store's settings and the vault secrets of this run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible import constants
+
+from ansible_collections.genai.comfyui.plugins.plugin_utils._stores import StoreContext
+
+STORE_VARIABLE = "comfyui_credential_store"
+
+
+def store_spec(option: Any, variables: Mapping[str, Any], templar: Any) -> Any:
+    """Return the store's description: the option, else the variable, templated; None where neither is set.
+
+    Not by the option's own ``vars:``, because ansible-core 2.18 hands those over before templating.
+    """
+    if option is not None:
+        return option
+    if STORE_VARIABLE not in variables:
+        return None
+    return templar.template(variables[STORE_VARIABLE])
+
+
+def store_context(loader: Any) -> StoreContext:
+    """Return what stores need, from Ansible's data loader."""
+    vault = getattr(loader, "_vault", None)
+    return StoreContext(
+        vault_secrets=list(getattr(vault, "secrets", None) or []),
+        resolve=lambda path: str(loader.path_dwim(path)),
+        encrypt_vault_id=getattr(constants, "DEFAULT_VAULT_ENCRYPT_IDENTITY", None),
+    )
