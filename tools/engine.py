@@ -53,9 +53,17 @@ def endpoint() -> str:
     return done.stdout.strip() if done.returncode == 0 and done.stdout.strip() else DEFAULT_ENDPOINT
 
 
+def user_name() -> str:
+    """Return the name of whoever runs this, or the number where the machine knows no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 def missing(found: Probe, debian: bool) -> str:
     """Return the message for a machine where this tool may not install anything itself."""
-    user = getpass.getuser()
+    user = user_name()
     if found.reason == "denied":
         return (
             f"A container engine runs, but user {user} may not talk to it. As root: usermod -aG docker {user}; "

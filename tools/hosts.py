@@ -21,16 +21,17 @@ PROJECT_LABEL = "genai.comfyui.project"
 SPEC_LABEL = "genai.comfyui.spec"
 
 
-def running(project: str) -> dict[str, str]:
-    """Return the specification hash of each container of a project that runs, by container name.
+def existing(project: str) -> dict[str, tuple[str, bool]]:
+    """Return the specification hash of each container of a project and whether it runs, by container name.
 
     :raises Fault: the engine did not answer
     """
-    form = '{{.Names}} {{.Label "' + SPEC_LABEL + '"}}'
-    done = output(["docker", "ps", "--filter", f"label={PROJECT_LABEL}={project}", "--format", form])
+    form = '{{.Names}} {{.Label "' + SPEC_LABEL + '"}} {{.State}}'
+    done = output(["docker", "ps", "--all", "--filter", f"label={PROJECT_LABEL}={project}", "--format", form])
     if done.returncode != 0:
         raise Fault(f"hosts: the container engine does not answer; run 'make engine' ({done.stderr.strip()}).")
-    return {words[0]: words[1] for words in map(str.split, done.stdout.splitlines()) if len(words) == 2}
+    lines = [line.split() for line in done.stdout.splitlines()]
+    return {words[0]: (words[1], words[2] == "running") for words in lines if len(words) == 3}
 
 
 def image_ids(images: set[str]) -> dict[str, str]:
@@ -52,23 +53,25 @@ def plan(project: str, hosts: dict[str, str]) -> dict[str, Any]:
 
     :param project: prefix of the containers' names, and the name of their network
     :param hosts: image name by inventory host name
-    :returns: network; endpoint of the engine; volumes; create: hosts to make or make anew, as records of
-        name, hostname, image, spec; specs: what all of them should be, by host name
+    :returns: network; endpoint of the engine; volumes; create: hosts to start, as records of name, hostname, image,
+        spec, and fresh, which is false for one that was only stopped and keeps its files; specs: what all of them should be, by host name
     """
     # So that a scenario run on its own, without "make", installs what stands in the tree now.
     repos.ensure(quiet=True)
     ids = image_ids(set(hosts.values()))
     volumes = machine.host_volumes(repos.GIT)
     recipe = (ROOT / "tests" / "hosts" / "create.yml").read_text()
-    have = running(project)
+    have = existing(project)
     create, specs = [], {}
     for hostname, image in sorted(hosts.items()):
         parts = json.dumps([ids[image], hostname, project, volumes, recipe])
         spec = hashlib.sha256(parts.encode()).hexdigest()[:16]
         specs[hostname] = spec
         name = f"{project}-{hostname}"
-        if have.get(name) != spec:
-            create.append({"name": name, "hostname": hostname, "image": image, "spec": spec})
+        found, runs = have.get(name, ("", False))
+        if found != spec or not runs:
+            record = {"name": name, "hostname": hostname, "image": image, "spec": spec}
+            create.append({**record, "fresh": found != spec})
     return {"network": project, "endpoint": engine.endpoint(), "volumes": volumes, "create": create, "specs": specs}
 
 
