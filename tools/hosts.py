@@ -53,8 +53,9 @@ def plan(project: str, hosts: dict[str, str]) -> dict[str, Any]:
 
     :param project: prefix of the containers' names, and the name of their network
     :param hosts: image name by inventory host name
-    :returns: network; endpoint of the engine; volumes; create: hosts to start, as records of name, hostname, image,
-        spec, and fresh, which is false for one that was only stopped and keeps its files; specs: what all of them should be, by host name
+    :returns: network; endpoint of the engine; volumes; specs: what all of them should be, by host name; create:
+        hosts to start, as records of name, hostname, image, spec, and fresh, which is false for one that was only
+        stopped and keeps its files
     """
     # So that a scenario run on its own, without "make", installs what stands in the tree now.
     repos.ensure(quiet=True)
