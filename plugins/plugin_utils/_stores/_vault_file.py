@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.genai.comfyui.plugins.module_utils import _durable
+from ansible_collections.genai.comfyui.plugins.module_utils._place import LIMIT
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _truth
 from ansible_collections.genai.comfyui.plugins.plugin_utils._stores import _vault_adapter
-from ansible_collections.genai.comfyui.plugins.plugin_utils._stores._file_seam import Changed, Refused, replace
 from ansible_collections.genai.comfyui.plugins.plugin_utils._stores._interface import (
     Conflict,
     StoreContext,
@@ -24,8 +26,18 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils._stores._interface i
 )
 
 _KEYS = ("type", "path", "vault_id")
-# A document of a thousand credentials has about one megabyte; more than this is some other file.
-_MAX_BYTES = 64 * 1024 * 1024
+# Others never need the ciphertext; a group of people who share a controller may.
+_MODE_MASK = 0o660
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A state of the file: ciphertext, plaintext, and the vault id and secret that go between them."""
+
+    data: bytes
+    plaintext: bytes
+    vault_id: str
+    secret: Any
 
 
 def open_store(spec: Mapping[str, Any], context: StoreContext) -> VaultFileStore:
@@ -70,8 +82,8 @@ class VaultFileStore:
         self._vault_id = vault_id
         self._default_vault_id = default_vault_id
         self._after_write = after_write
-        # etag -> what was decrypted and with which secret, so that a write needs no second decryption.
-        self._seen: dict[str, tuple[bytes, str, Any]] = {}
+        # By etag, so that a write needs no second decryption.
+        self._seen: dict[str, _Seen] = {}
 
     @property
     def where(self) -> str:
@@ -80,7 +92,12 @@ class VaultFileStore:
 
     def read(self) -> tuple[_truth.Document, str]:
         """Return the document and its etag; see the interface."""
-        data = self._load()
+        data = self._load().data
+        if data is None:
+            raise StoreMissing(
+                f"{self.where}: there is no such file. Set the right path; or, if there has never been one, make the "
+                "first credential with genai.comfyui.credential and 'create: true'"
+            )
         if not data.strip():
             raise StoreError(
                 f"{self.where}: the file is empty. It is not made anew, because the credentials in use would be lost: "
@@ -102,70 +119,64 @@ class VaultFileStore:
         except _truth.TruthError as error:
             raise StoreError(f"{self.where}: {error}. Nothing was changed; mend it or restore a backup") from None
         etag = _etag(data)
-        self._seen[etag] = (plaintext, vault_id, secret)
+        self._seen[etag] = _Seen(data, plaintext, vault_id, secret)
         return document, etag
 
     def write(self, document: _truth.Document, etag: str | None) -> str:
         """Replace or create the document; see the interface."""
         plaintext = _truth.render(document).encode("utf-8")
-        if etag is not None and etag in self._seen and self._seen[etag][0] == plaintext:
+        known = self._seen.get(etag) if etag is not None else None
+        if known is not None and known.plaintext == plaintext and etag is not None:
             return etag
         try:
-            vault_id, secret = self._secret_for(etag)
+            vault_id, secret = self._secret_for(known)
             data = _vault_adapter.encrypt(plaintext, vault_id, secret)
         except _vault_adapter.VaultError as error:
             raise StoreError(f"{self.where}: {error}") from None
-        self._require_directory()
+        if len(data) > LIMIT:
+            raise StoreError(f"{self.where}: would exceed {LIMIT} bytes; keep some credentials in another store")
+        found = self._load()
+        if etag != (None if found.data is None else _etag(found.data)):
+            raise self._conflict(etag)
+        mode = None if found.mode is None else found.mode & _MODE_MASK | 0o600
         try:
-            replace(self.path, data, expected_sha256=etag)
-        except Changed:
-            what = "somebody made it meanwhile" if etag is None else "somebody else changed it meanwhile"
-            raise Conflict(f"{self.where}: {what}; nothing was written, run again") from None
-        except Refused as error:
-            raise StoreError(f"{self.where}: cannot be written: {error}") from None
+            _durable.write(self.path, data, expected=found.data, mode=mode)
+        except _durable.DurableError as error:
+            if error.reason == "changed_meanwhile":
+                raise self._conflict(etag) from None
+            raise StoreError(f"credential store {error}") from None
         written = _etag(data)
-        self._seen[written] = (plaintext, vault_id, secret)
+        self._seen[written] = _Seen(data, plaintext, vault_id, secret)
         if self._after_write is not None:
             self._after_write(self.path)
         return written
 
     def check_creatable(self) -> None:
         """Find out without writing whether the file could be created; see the interface."""
-        self._require_directory()
-        directory = os.path.dirname(self.path)
-        if not os.access(directory, os.W_OK | os.X_OK):
-            raise StoreError(f"{self.where}: the directory {directory} is not writable for this user")
+        try:
+            _durable.check_writable(self.path)
+        except _durable.DurableError as error:
+            raise StoreError(f"credential store {error}") from None
         try:
             self._secret_for(None)
         except _vault_adapter.VaultError as error:
             raise StoreError(f"{self.where}: {error}") from None
 
-    def _load(self) -> bytes:
+    def _load(self) -> _durable.Snapshot:
         try:
-            with open(self.path, "rb") as file:
-                data = file.read(_MAX_BYTES + 1)
-        except FileNotFoundError:
-            self._require_directory()
-            raise StoreMissing(
-                f"{self.where}: there is no such file. Set the right path; or, if there has never been one, make the "
-                "first credential with genai.comfyui.credential and 'create: true'"
-            ) from None
-        except OSError as error:
-            raise StoreError(f"{self.where}: cannot be read: {error.strerror}") from None
-        if len(data) > _MAX_BYTES:
-            raise StoreError(f"{self.where}: is larger than 64 MiB, so it is not a credential document")
-        return data
+            return _durable.read(self.path)
+        except _durable.DurableError as error:
+            raise StoreError(f"credential store {error}") from None
 
-    def _require_directory(self) -> None:
-        directory = os.path.dirname(self.path)
-        if not os.path.isdir(directory):
-            raise StoreError(f"{self.where}: the directory {directory} does not exist; make it first (mode 0700)")
+    def _conflict(self, etag: str | None) -> Conflict:
+        what = "made it" if etag is None else "changed or removed it"
+        return Conflict(f"{self.where}: somebody else {what} meanwhile; nothing was written, run again")
 
-    def _secret_for(self, etag: str | None) -> tuple[str, Any]:
-        if self._vault_id is None and etag is not None and etag in self._seen:
-            _plaintext, vault_id, secret = self._seen[etag]
-            return vault_id, secret
-        chosen: tuple[str, Any] = _vault_adapter.choose_secret(self._secrets, self._vault_id or self._default_vault_id)
+    def _secret_for(self, known: _Seen | None) -> tuple[str, Any]:
+        if self._vault_id is None and known is not None:
+            return known.vault_id, known.secret
+        wanted = self._vault_id or self._default_vault_id
+        chosen: tuple[str, Any] = _vault_adapter.choose_secret(self._secrets, wanted)
         return chosen
 
 
