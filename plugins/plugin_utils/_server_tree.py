@@ -44,14 +44,15 @@ def text(path: str, content: str) -> Json:
 def dropin(instance: Json, settings: Settings) -> str:
     """Write what differs between instances: command lines, environment, limits, writable paths.
 
-    :param settings: ``home``, ``venv``, ``start_timeout`` (seconds), ``memory_max`` (systemd's spelling).
+    :param settings: ``home``, ``venv``, ``start_timeout`` (seconds), ``memory_max`` (systemd's spelling), ``guard``
+        (whether the guard node must be there).
     """
     python = [f"{settings['venv']}/bin/python", "-B"]
     lib = f"{settings['home']}/lib"
     origin = ["--origin", instance["cors_origin"]] if instance["cors_origin"] else []
     start = [*python, f"{lib}/start.py", "--app", instance["app"]]
     start += ["--socket", f"/run/comfyui-{instance['name']}/prove.sock"]
-    start += origin + (["--allow-guest"] if instance["guest"] else [])
+    start += origin + (["--allow-guest"] if instance["guest"] else []) + ([] if settings["guard"] else ["--no-guard"])
     prove = [*python, f"{lib}/prove.py", "--app", instance["app"], "--url", instance["url"]]
     prove += ["--timeout", str(settings["start_timeout"]), *origin]
     lines = [
@@ -81,7 +82,7 @@ def server_tree(instances: list[Json], settings: Settings) -> list[Json]:
 
     :param instances: complete instances, see ``_topology.instances``.
     :param settings: ``home``, ``data_dir``, ``models_dir``, ``cache_dir``, ``venv``, ``user``, ``group``,
-        ``start_timeout``, ``memory_max``.
+        ``start_timeout``, ``memory_max``, ``guard``.
     """
     home, user, group = settings["home"], settings["user"], settings["group"]
 

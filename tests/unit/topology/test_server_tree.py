@@ -11,7 +11,7 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils import _topology as 
 SETTINGS = {
     "home": "/opt/comfyui", "data_dir": "/srv/comfyui", "models_dir": "/srv/comfyui/models",
     "cache_dir": "/srv/comfyui/cache", "venv": "/opt/comfyui/venv", "user": "comfyui", "group": "comfyui",
-    "listen": "127.0.0.1", "launch_args": [], "start_timeout": 300, "memory_max": "infinity",
+    "listen": "127.0.0.1", "launch_args": [], "start_timeout": 300, "memory_max": "infinity", "guard": True,
 }  # fmt: skip
 TWO = topology.instances([{}, {"name": "b", "port": 2, "guest": True, "cors_origin": "https://ui"}], SETTINGS)
 
@@ -38,6 +38,11 @@ def test_a_unit_starts_through_the_locked_start_and_proves_itself() -> None:
     assert "/lib/start.py --app /opt/comfyui/instances/b/ComfyUI" in start
     assert "--origin https://ui --allow-guest -- --listen 127.0.0.1 --port 2 " in start
     assert "ExecStartPost=/opt/comfyui/venv/bin/python -B /opt/comfyui/lib/prove.py" in text
+
+
+def test_a_unit_insists_on_the_guard_unless_it_is_not_wanted() -> None:
+    assert "--no-guard" not in tree.dropin(TWO[0], SETTINGS)
+    assert "--no-guard" in tree.dropin(TWO[0], {**SETTINGS, "guard": False})
 
 
 def test_removal_keeps_data_unless_told() -> None:
