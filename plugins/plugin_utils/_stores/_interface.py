@@ -64,8 +64,8 @@ class Store(Protocol):
         :raises StoreError: it cannot be written.
         """
 
-    def check_creatable(self) -> None:
-        """Find out without writing whether a document could be created. :raises StoreError: it could not."""
+    def check_writable(self, etag: str | None) -> None:
+        """Find out without writing what would stop :meth:`write`, as far as that can be known. :raises StoreError:"""
 
 
 def utc_now() -> str:
@@ -107,7 +107,7 @@ def change(
     When somebody else writes in between, everything is read and decided again, so ``edit`` must be repeatable.
 
     :param create: make the store's first document when there is none.
-    :param dry_run: write nothing, but check that a missing document could be created.
+    :param dry_run: write nothing, but check that it could be done.
     :raises StoreError: and what ``edit`` raises.
     """
     for attempt in range(_ATTEMPTS):
@@ -116,8 +116,7 @@ def change(
         if after == before:
             break
         if dry_run:
-            if etag is None:
-                store.check_creatable()
+            store.check_writable(etag)
             break
         try:
             store.write(after, etag)
