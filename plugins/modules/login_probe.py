@@ -289,9 +289,9 @@ def _token_of(given: dict[str, Any]) -> tuple[str | None, str | None]:
         place = source["path"] if not source["key"] else f"{source['path']} ({source['key']})"
         try:
             value = read_field(source["path"], source["codec"], source["key"])
-        except Exception as error:
+        except (ValueError, OSError) as error:
             # The reader's own errors name file, line and mend, and hold no value.
-            return None, f"no token could be read from {place}: {error}"
+            return None, f"no token could be read: {error}"
     if value.startswith("Bearer "):
         value = value[len("Bearer ") :]
     if not is_token(value):
