@@ -26,6 +26,7 @@ PIP_OPTIONS = (
     *("timeout", "default-timeout", "retries", "disable-pip-version-check"),
     *("prefer-binary", "only-binary", "no-binary"),
 )
+SUITES = frozenset({"bullseye", "bookworm", "trixie", "forky", "sid", "oldstable", "stable", "testing", "unstable"})
 APT_OPTIONS = re.compile(r"Acquire::(https?|ftp|Check-|Retries|ForceIPv|AllowInsecure|Max-)", re.IGNORECASE)
 
 
@@ -33,7 +34,10 @@ def apt_archives(root: Path = Path("/etc/apt")) -> tuple[str, str]:
     """Return (archive URI, security URI) of Debian as this machine's apt has them; empty where it has none.
 
     Both source formats are read. Ubuntu's own mirrors are not Debian's and are left out.
+    The variables DEBIAN_MIRROR and DEBIAN_SECURITY_MIRROR come first.
     """
+    if os.environ.get("DEBIAN_MIRROR"):
+        return os.environ["DEBIAN_MIRROR"], os.environ.get("DEBIAN_SECURITY_MIRROR", "")
     entries: list[tuple[str, str]] = []
     for path in [root / "sources.list", *sorted((root / "sources.list.d").glob("*"))]:
         if path.suffix == ".list" and path.is_file():
@@ -53,12 +57,12 @@ def apt_archives(root: Path = Path("/etc/apt")) -> tuple[str, str]:
                     entries += [(uri, suite) for uri in fields.get("uris", "").split() for suite in suites]
     archive = security = ""
     for uri, suite in entries:
-        path_part = urlsplit(uri).path.rstrip("/")
-        if "ubuntu" in uri:
+        places = urlsplit(uri).path.split("/")
+        if suite.removesuffix("-security") not in SUITES:
             continue
-        if suite.endswith("-security") or path_part.endswith("debian-security"):
+        if "debian-security" in places or suite.endswith("-security"):
             security = security or uri
-        elif path_part.endswith("/debian"):
+        elif "debian" in places:
             archive = archive or uri
     return archive, security
 
