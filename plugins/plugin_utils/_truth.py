@@ -72,9 +72,9 @@ _Loader.yaml_implicit_resolvers = {
 def _unique_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen = set()
     for key, _value in node.value:
-        if key.value in seen:
-            raise TruthError(f"line {key.start_mark.line + 1}: a key occurs twice in one mapping")
-        if isinstance(key.value, str):
+        if isinstance(key, yaml.ScalarNode):
+            if key.value in seen:
+                raise TruthError(f"line {key.start_mark.line + 1}: a key occurs twice in one mapping")
             seen.add(key.value)
     loader.flatten_mapping(node)
     return loader.construct_mapping(node, deep=True)
@@ -93,7 +93,10 @@ def parse(text: str) -> Document:
         raise TruthError("the document is empty")
     try:
         loaded = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
+    except TruthError:
+        raise
+    # Beside its own errors, PyYAML lets through what int() and the like raise for odd scalars.
+    except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f" (line {mark.line + 1})" if mark is not None else ""
         raise TruthError(f"the document is not valid YAML{place}") from None
