@@ -9,6 +9,7 @@ import builtins
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -100,7 +101,11 @@ def test_any_password_is_refused_or_verifies(password: str) -> None:
     ],
 )
 def test_unusable_passwords_are_refused_by_making_and_verifying(password: Any, text: str, h: SimpleNamespace) -> None:
-    for call in (lambda: _hashing.make_token(password, cost=4), lambda: _hashing.verify(password, h.LETTER)):
+    calls: list[Callable[[], Any]] = [
+        lambda: _hashing.make_token(password, cost=4),
+        lambda: _hashing.verify(password, h.LETTER),
+    ]
+    for call in calls:
         with pytest.raises(_hashing.HashingError, match=text) as caught:
             call()
         assert not isinstance(password, str) or len(password) < 4 or password not in str(caught.value)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -182,11 +183,12 @@ def test_only_strict_tokens_are_adopted(bad: str, h: SimpleNamespace) -> None:
 
 def test_nothing_disturbs_a_running_rotation(h: SimpleNamespace, doc: Any) -> None:
     running = rotating(h, doc)
-    for call in (
+    calls: list[Callable[[], Any]] = [
         lambda: _truth.adopt(running, "main", token=h.DOT, password=None, now=h.LATER, force=True),
         lambda: _truth.update(running, "main", username="boss"),
         lambda: _truth.remove(running, "main"),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(TruthError, match=r"rotation r-1 is running \(phase pending\)"):
             call()
     assert _truth.update(running, "main", username="admin", policy={"hold": True})["credentials"]["main"]["rotation"]

@@ -34,7 +34,7 @@ def two(d: Any, m: Any, h: SimpleNamespace) -> None:
     m["versions"]["v2"] = {"hash": h.DIGIT, "made": h.NOW, "origin": "rehash"}
 
 
-def rotation(d: Any, m: Any, h: SimpleNamespace, **changed: Any) -> None:
+def rotation(d: Any, m: Any, h: SimpleNamespace, **changed: Any) -> Any:
     two(d, m, h)
     m["labels"]["pending"] = "v2"
     m["rotation"] = {"id": "r", "to": "v2", "reason": "manual", "phase": "pending", "since": h.NOW, "required": []}
@@ -70,7 +70,7 @@ CASES: dict[str, tuple[Break, str]] = {
     "no managed": (lambda d, m, h: m["password"].pop("managed"), r"password\.managed: must be true or false"),
     "no current": (labels(current=None), r"labels\.current: None is not among"),
     "current unknown": (labels(current="v7"), r"labels\.current: 'v7' is not among"),
-    "pending alone": (lambda d, m, h: (two(d, m, h), m["labels"].update(pending="v2")), "no rotation is running"),
+    "pending alone": (lambda d, m, h: rotation(d, m, h) or m.update(rotation=None), "no rotation is running"),
     "twice labelled": (labels(previous="v1"), r"labels\.previous: v1 is already labelled current"),
     "no label": (two, r"versions\.v2: has no label"),
     "label missing": (lambda d, m, h: m["labels"].pop("previous"), r"labels\.previous: is missing"),
