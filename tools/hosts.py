@@ -61,11 +61,12 @@ def plan(project: str, hosts: dict[str, str]) -> dict[str, Any]:
     repos.ensure(quiet=True)
     ids = image_ids(set(hosts.values()))
     volumes = machine.host_volumes(repos.GIT)
+    mounted = [machine.identity(directory) for directory in (repos.GIT, machine.HOST_FILES)]
     recipe = (ROOT / "tests" / "hosts" / "create.yml").read_text()
     have = existing(project)
     create, specs = [], {}
     for hostname, image in sorted(hosts.items()):
-        parts = json.dumps([ids[image], hostname, project, volumes, recipe])
+        parts = json.dumps([ids[image], hostname, project, volumes, mounted, recipe])
         spec = hashlib.sha256(parts.encode()).hexdigest()[:16]
         specs[hostname] = spec
         name = f"{project}-{hostname}"

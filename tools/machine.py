@@ -11,6 +11,7 @@ from __future__ import annotations
 import configparser
 import os
 import re
+import secrets
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -161,6 +162,16 @@ def host_volumes(git: Path) -> list[str]:
     for path in pip_paths(settings):
         mounts.setdefault(path, path)
     return [f"{source}:{target}:ro" for target, source in sorted(mounts.items())]
+
+
+def identity(directory: Path) -> str:
+    """Return what tells this directory from a later one at the same path: a bind mount of it dies with it."""
+    mark = directory / ".id"
+    try:
+        return mark.read_text()
+    except FileNotFoundError:
+        write_if_changed(mark, secrets.token_hex(8))
+        return mark.read_text()
 
 
 def quoted(values: Sequence[str]) -> str:

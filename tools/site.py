@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -153,10 +154,19 @@ def password(inventory: Path, arguments: list[str]) -> int:
     )  # fmt: skip
     credentials = parse_answer(done.stdout) if done.returncode == 0 else None
     if credentials is None:
-        raise Fault(f"password: the credentials cannot be read:\n{(done.stderr + done.stdout).strip()}")
+        raise Fault(f"password: the credentials cannot be read: {reason(done.stdout) or done.stderr.strip()}")
     for name, credential in sorted(credentials.items()):
         print(f"{name}: user {credential.get('username')}, password {credential.get('password') or '(not known)'}")
     return 0
+
+
+def reason(text: str) -> str:
+    """Return the innermost message of a failed ad-hoc command; empty when there is none."""
+    try:
+        message = str(json.loads(text.split("=>", 1)[1])["msg"])
+    except (IndexError, ValueError, KeyError, TypeError):
+        return ""
+    return re.split(r"The lookup plugin '\S+' failed: ", message)[-1].strip()
 
 
 def parse_answer(text: str) -> dict[str, dict[str, Any]] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +61,14 @@ def test_plan_starts_what_is_absent_outdated_or_stopped(world: Path, fake_docker
         ("demo-cli-1", False),
         ("demo-cli-2", True),
     ]
+
+
+def test_hosts_whose_mounted_directories_were_removed_are_made_anew(world: Path, fake_docker: FakeDocker) -> None:
+    fake_docker(answering(world, ""))
+    before = hosts.plan("demo", {"srv-1": "img/a"})["specs"]
+    assert hosts.plan("demo", {"srv-1": "img/a"})["specs"] == before
+    shutil.rmtree(world / "git")
+    assert hosts.plan("demo", {"srv-1": "img/a"})["specs"] != before
 
 
 def test_plan_names_the_target_that_builds_an_absent_image(world: Path, fake_docker: FakeDocker) -> None:
@@ -135,3 +144,9 @@ def test_the_answer_of_an_ad_hoc_debug_is_read() -> None:
     text = "srv-1 | SUCCESS => " + json.dumps({"changed": False, "msg": inner})
     assert site.parse_answer(text) == {"main": {"username": "admin", "password": "x => y"}}
     assert site.parse_answer("srv-1 | FAILED! => nonsense") is None
+
+
+def test_of_a_failure_only_the_cause_is_told() -> None:
+    message = "Task failed: while resolving 'msg': The lookup plugin 'genai.comfyui.credential' failed: no such file."
+    assert site.reason("srv-1 | FAILED! => " + json.dumps({"msg": message})) == "no such file."
+    assert site.reason("[ERROR]: no inventory") == ""
