@@ -62,7 +62,8 @@ def check_writable(path: str) -> None:
     with opened_directory(path) as (directory, name):
         _check_lock_place(directory, name, path)
         refuse_mount(directory, name, path)
-        if not os.access(directory, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        effective = os.access in os.supports_effective_ids
+        if not os.access(".", os.W_OK | os.X_OK, dir_fd=directory, effective_ids=effective):
             raise translated(OSError(errno.EACCES, ""), path)
 
 

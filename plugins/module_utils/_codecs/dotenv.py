@@ -21,7 +21,7 @@ _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SKIP = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\r?\n|\r?\Z)")
 _NAME_ONLY = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*(?:\r?\n|\r?\Z)")
 _ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=")
-_AFTER_QUOTE = re.compile(r"[ \t]*(?:[ \t]#[^\n]*)?")
+_AFTER_QUOTE = re.compile(r"[ \t]+#[^\n]*|[ \t]*")
 # What every reader takes as it stands: no quotes, expansions, globs or comments.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
 

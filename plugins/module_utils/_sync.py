@@ -1,0 +1,277 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Planning what has to be done to a host's files, and doing it to one of them. All are planned before one is written.
+
+The rule about a rotation: what is written is always a credential's current value. A consumer that holds the pending
+value already is reported as ``pending`` and keeps it; one that holds the previous value gets the current one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.genai.comfyui.plugins.module_utils import _durable
+from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError
+from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import to_bytes, to_text
+from ansible_collections.genai.comfyui.plugins.module_utils._consumers import ABSENT_ID, Consumer
+from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
+from ansible_collections.genai.comfyui.plugins.module_utils._judge import FieldError, compose, judge, token_in
+
+_SETTLED = frozenset({"in_sync", "pending"})
+_STATUS_OF_REASON = {
+    "symlink": "linked",
+    "hard_link": "linked",
+    "no_directory": "missing_file",
+    "duplicate_key": "duplicate_key",
+    "missing_key": "missing_key",
+}
+
+
+@dataclass
+class Finding:
+    """One consumer as it was found, and what is to become of it."""
+
+    consumer: Consumer
+    status: str = "unparsable"
+    detail: str = ""
+    line: int | None = None
+    fingerprint: str | None = None
+    found_fingerprint: str | None = None
+    """``fingerprint`` as it was before the run."""
+    refusal: str | None = None
+    wanted: list[tuple[str | None, str]] = field(default_factory=list)
+    """Pairs of (codec key, value) to write; empty where nothing is to be written."""
+    changes: bool = False
+    settled: str = "in_sync"
+    """The status after a real run that changes it."""
+
+
+@dataclass
+class FilePlan:
+    """One file with all its consumers."""
+
+    path: str
+    findings: list[Finding]
+    before: _durable.Snapshot
+    text: str | None = None
+    """The new text, None where it stays as it is."""
+    attributes: bool = False
+    """Whether owner, group or mode are wrong."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether a run has to touch the file."""
+        return any(finding.changes for finding in self.findings)
+
+
+def plan(consumers: list[Consumer], credentials: Mapping[str, Any], check_mode: bool) -> list[FilePlan]:
+    """Look at every file once and decide; reads only. What cannot be done is a ``refusal`` in its finding."""
+    files: dict[str, list[Consumer]] = {}
+    for consumer in consumers:
+        files.setdefault(consumer.place, []).append(consumer)
+    return [_plan_file(sharing, credentials, check_mode) for sharing in files.values()]
+
+
+def _plan_file(sharing: list[Consumer], credentials: Mapping[str, Any], check_mode: bool) -> FilePlan:
+    path = sharing[0].path
+    findings = [Finding(consumer) for consumer in sharing]
+    result = FilePlan(path, findings, _durable.Snapshot(path))
+    try:
+        result.before = _durable.read(path)
+    except _durable.DurableError as error:
+        for finding in findings:
+            finding.status = _STATUS_OF_REASON.get(error.reason, "unparsable")
+            finding.detail = str(error)
+            tolerable = error.reason == "no_directory" and (check_mode or not finding.consumer.required)
+            finding.changes = tolerable and check_mode and finding.consumer.create and finding.consumer.required
+            finding.refusal = None if tolerable else str(error)
+        return result
+    try:
+        text = None if result.before.data is None else to_text(result.before.data)
+    except CodecError as error:
+        for finding in findings:
+            finding.detail = finding.refusal = str(error)
+            finding.line = error.line
+        return result
+    for finding in findings:
+        _look(finding, text, credentials[finding.consumer.credential])
+    _refuse_overlap(findings, text)
+    if not any(finding.refusal for finding in findings):
+        _compose_text(result, text)
+        _look_at_attributes(result)
+        _check_writable(result)
+    return result
+
+
+def _look(finding: Finding, text: str | None, credential: Mapping[str, Any]) -> None:
+    """Fill in what is there and what is wanted."""
+    consumer = finding.consumer
+    planned = credential.get("token") is None
+    version: Mapping[str, Any] | None = credential
+    try:
+        if text is None:
+            finding.status, finding.detail = "missing_file", "the file does not exist"
+            if not consumer.create:
+                finding.refusal = f"{finding.detail}, and create is false; create it" if consumer.required else None
+                return
+        else:
+            version = _judge_parts(finding, text, credential)
+        if finding.status == "unknown" and consumer.keep_unknown:
+            mend = "adopt it into the credential, or set unknown to replace"
+            finding.refusal = f"{finding.detail}, which codec {consumer.codec.name} does not overwrite; {mend}"
+            return
+        if planned:
+            finding.changes = True
+            note = "the credential will be created by this run"
+            finding.detail = (
+                finding.detail if note in finding.detail else "; ".join(filter(None, [finding.detail, note]))
+            )
+            return
+        if version is not None:
+            finding.wanted = _values(consumer, credential, version)
+            finding.settled = "in_sync" if version is credential else "pending"
+            finding.changes = True
+        else:
+            finding.settled = finding.status
+    except FieldError as error:
+        finding.refusal = str(error)
+    except CodecError as error:
+        finding.status = _STATUS_OF_REASON.get(error.reason, "unparsable")
+        finding.line = error.line
+        finding.detail = finding.refusal = str(error)
+
+
+def _judge_parts(finding: Finding, text: str, credential: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Fill in what is there; return the version of *credential* to write, or None where all is well."""
+    consumer, codec = finding.consumer, finding.consumer.codec
+    (key, first), *others = consumer.parts
+    span = codec.locate(text, key)
+    if span is None:
+        finding.status = "missing_key"
+        finding.detail = "the key is not in the file" if codec.needs_key else "the file is empty"
+        return credential
+    verdict = judge(codec.read(text, span), first, credential, consumer.url)
+    finding.status, finding.detail = verdict.status, verdict.detail
+    finding.fingerprint = finding.found_fingerprint = verdict.fingerprint
+    finding.line = span.line
+    if verdict.status not in _SETTLED:
+        return credential
+    version: Mapping[str, Any] = credential if verdict.status == "in_sync" else credential["pending"]
+    doubt = codec.doubt(text, key)
+    for other, name in others:
+        there = codec.locate(text, other)
+        if there is None or codec.read(text, there) != compose(name, credential, version, consumer.url):
+            doubt = doubt or f"the {name} beside it differs"
+    if doubt is None:
+        return None
+    finding.status, finding.detail = "damaged", f"{verdict.detail}, but {doubt}"
+    return version
+
+
+def _values(
+    consumer: Consumer, credential: Mapping[str, Any], version: Mapping[str, Any]
+) -> list[tuple[str | None, str]]:
+    values: list[tuple[str | None, str]] = []
+    for key, name in consumer.parts:
+        value = compose(name, credential, version, consumer.url)
+        if value is None:
+            raise FieldError(f"the credential {consumer.credential} has no {name}; create it first")
+        values.append((key, value))
+    return values
+
+
+def _refuse_overlap(findings: list[Finding], text: str | None) -> None:
+    if text is None or len(findings) < 2 or any(finding.refusal for finding in findings):
+        return
+    spans = []
+    for finding in findings:
+        for key, _name in finding.consumer.parts:
+            span = finding.consumer.codec.locate(text, key)
+            if span is not None:
+                spans.append((span.start, span.end, finding))
+    spans.sort(key=lambda one: (one[0], one[1]))
+    for (_start, end, one), (start, _end, other) in zip(spans, spans[1:]):
+        if start < end and one is not other:
+            other.refusal = f"it claims the same place as consumer {one.consumer.id}; remove one of them"
+
+
+def _compose_text(result: FilePlan, text: str | None) -> None:
+    new = text
+    for finding in result.findings:
+        codec = finding.consumer.codec
+        for key, value in finding.wanted:
+            try:
+                new = codec.new_text(key, value) if new is None else codec.replace(new, key, value)
+                to_bytes(new)
+            except CodecError as error:
+                finding.detail = finding.refusal = str(error)
+                finding.line = error.line or finding.line
+                return
+    result.text = new if new != text else None
+
+
+def _look_at_attributes(result: FilePlan) -> None:
+    consumer, before = result.findings[0].consumer, result.before
+    if before.mode is None:
+        return
+    wrong = []
+    if before.mode != consumer.mode:
+        wrong.append(f"mode {before.mode:04o}, wanted {consumer.mode:04o}")
+    for what, wanted, there in (("owner", consumer.owner, before.uid), ("group", consumer.group, before.gid)):
+        if wanted not in (None, there):
+            missing = "one that does not exist yet" if wanted == ABSENT_ID else str(wanted)
+            wrong.append(f"{what} {there}, wanted {missing}")
+    if not wrong:
+        return
+    result.attributes = True
+    for finding in result.findings:
+        finding.changes = True
+        if finding.status in _SETTLED:
+            finding.status = "too_open"
+        finding.detail = "; ".join(filter(None, [finding.detail, ", ".join(wrong)]))
+
+
+def _check_writable(result: FilePlan) -> None:
+    if not result.changes:
+        return
+    try:
+        _durable.check_writable(result.path)
+    except _durable.DurableError as error:
+        for finding in result.findings:
+            finding.refusal = str(error)
+
+
+def apply(result: FilePlan) -> None:
+    """Write one planned file and read it back. Raises :class:`DurableError` or :class:`CodecError`."""
+    if not result.changes:
+        return
+    consumer = result.findings[0].consumer
+    mode, owner, group = consumer.mode, consumer.owner, consumer.group
+    if result.text is not None:
+        new, old = to_bytes(result.text), result.before.data
+        _durable.write(result.path, new, expected=old, mode=mode, owner=owner, group=group)
+    elif result.attributes and result.before.data is not None:
+        _durable.set_attributes(result.path, expected=result.before.data, mode=mode, owner=owner, group=group)
+    data = _durable.read(result.path).data
+    text = to_text(data or b"")
+    for finding in result.findings:
+        _verify(finding, text)
+
+
+def _verify(finding: Finding, text: str) -> None:
+    codec = finding.consumer.codec
+    for key, value in finding.wanted:
+        if codec.decode(text, key) != value or codec.doubt(text, key):
+            raise _durable.DurableError(
+                "read_back",
+                finding.consumer.path,
+                "what was read back is not what was written; look who else writes it",
+            )
+    key, name = finding.consumer.parts[0]
+    span = codec.locate(text, key)
+    finding.line = span.line if span else None
+    token = token_in(name, codec.read(text, span)) if span else None
+    finding.fingerprint = fingerprint(token) if token else None
