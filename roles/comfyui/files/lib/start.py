@@ -1,7 +1,7 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The locked start: run ComfyUI in this process, and let it listen only when it has been proven locked.
+"""The locked start: run ComfyUI in this process, and let it listen only once it is proven locked.
 
     python start.py --app DIR --socket PATH [--origin ORIGIN] [--custom-nodes DIR] [--allow-guest] [--no-guard]
                     -- ARGUMENTS OF COMFYUI
@@ -42,7 +42,6 @@ REFUSED = 78
 
 LOGIN_NODE, GUARD_NODE = "ComfyUI-Login", "ComfyUI-Login-Guard"
 _KEY_RECORD = re.compile(r"([A-Za-z0-9_-]{43}=),([0-9T:.-]+)")
-_KEY_AGE_LIMIT = timedelta(days=30)
 _FILE_LIMIT = 64 * 1024
 _PROBE_TIMEOUT = 60.0
 _MEND = "run the playbook for this host again"
@@ -62,14 +61,16 @@ def read_private(path: Path) -> bytes:
     except OSError as error:
         why = {errno.ENOENT: "does not exist", errno.ELOOP: "is a symbolic link"}.get(error.errno or 0, error.strerror)
         raise Refusal(f"{path}: {why}; {_MEND}") from None
-    with os.fdopen(handle, "rb") as file:
+    try:
         mode = os.fstat(handle).st_mode
         if not stat.S_ISREG(mode):
             kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
             raise Refusal(f"{path}: is {kind}; remove it and {_MEND}")
         if mode & 0o007:
             raise Refusal(f"{path}: everybody on this host may touch it (mode {stat.S_IMODE(mode):04o}); chmod it 0600")
-        return file.read(_FILE_LIMIT)
+        return os.read(handle, _FILE_LIMIT)
+    finally:
+        os.close(handle)
 
 
 def read_token(app: Path) -> str:
@@ -111,7 +112,7 @@ def check_session_key(node: Path) -> None:
     if len(key) != 32 or made.tzinfo is not None:
         raise Refusal(f"{path}: holds a key or a time of another form; {_MEND}")
     # The node compares the same way, in local time without a zone.
-    if datetime.now() - made > _KEY_AGE_LIMIT:
+    if datetime.now() - made > timedelta(days=30):
         raise Refusal(f"{path}: is older than 30 days, and the login node would replace it; {_MEND}")
 
 
@@ -131,13 +132,11 @@ def check_files(options: argparse.Namespace, arguments: list[str]) -> str:
         if not (nodes / name / "__init__.py").is_file():
             raise Refusal(f"{nodes / name}: holds no custom node, so ComfyUI would start without it; {_MEND}")
     check_session_key(nodes / LOGIN_NODE)
-    if "--disable-all-custom-nodes" in arguments:
-        missing = [name for name in needed if name not in arguments]
-        if "--whitelist-custom-nodes" not in arguments or missing:
-            raise Refusal(
-                "--disable-all-custom-nodes switches the login off; "
-                f"add --whitelist-custom-nodes {' '.join(needed)} to the launch arguments"
-            )
+    if "--disable-all-custom-nodes" in arguments and not {"--whitelist-custom-nodes", *needed}.issubset(arguments):
+        raise Refusal(
+            "--disable-all-custom-nodes switches the login off; "
+            f"add --whitelist-custom-nodes {' '.join(needed)} to the launch arguments"
+        )
     return token
 
 
@@ -147,9 +146,10 @@ def check_files(options: argparse.Namespace, arguments: list[str]) -> str:
 class _Sieve(io.BufferedIOBase):
     """Bytes on their way out, without the token. Never closes what lies beneath."""
 
-    def __init__(self, under: Any, clean: Callable[[bytes], bytes]) -> None:
-        self._under, self._clean = under, clean
-        self.name = under.name
+    def __init__(self, stream: Any, clean: Callable[[bytes], bytes]) -> None:
+        # The stream is kept because it closes its buffer when nobody holds it any more.
+        self._stream, self._under, self._clean = stream, stream.buffer, clean
+        self.name = stream.name
 
     def writable(self) -> bool:
         return True
@@ -162,7 +162,9 @@ class _Sieve(io.BufferedIOBase):
         return len(data)
 
     def flush(self) -> None:
-        self._under.flush()
+        # At the interpreter's end the order of things is anybody's guess.
+        if not self._under.closed:
+            self._under.flush()
 
     def fileno(self) -> int:
         return int(self._under.fileno())
@@ -195,7 +197,7 @@ class Scrubber:
         for stream in ("stdout", "stderr"):
             old: Any = getattr(sys, stream)
             new = io.TextIOWrapper(
-                _Sieve(old.buffer, lambda data: self._bytes.sub(name, data)),
+                _Sieve(old, lambda data: self._bytes.sub(name, data)),
                 encoding=old.encoding,
                 errors=old.errors,
                 line_buffering=old.line_buffering,
@@ -260,8 +262,7 @@ class Gate:
             raise Refusal(f"aiohttp cannot be imported ({error}); install ComfyUI's requirements again") from None
         sites: Any = web_runner.BaseSite
         loops: Any = asyncio.base_events.BaseEventLoop
-        unix_loops: Any = asyncio.SelectorEventLoop
-        start, listen, self._listen_unix = sites.start, loops.create_server, unix_loops.create_unix_server
+        start, listen = sites.start, loops.create_server
 
         # Every site calls this first, whatever its class and under whatever name it was imported.
         async def site_start(site: Any) -> None:
@@ -274,12 +275,7 @@ class Gate:
                 await self._admit(factory)
             return await listen(loop, factory, *args, **kwargs)
 
-        async def create_unix_server(loop: Any, factory: Any, *args: Any, **kwargs: Any) -> Any:
-            if isinstance(factory, web_server.Server):
-                await self._admit(factory)
-            return await self._listen_unix(loop, factory, *args, **kwargs)
-
-        sites.start, loops.create_server, unix_loops.create_unix_server = site_start, create_server, create_unix_server
+        sites.start, loops.create_server = site_start, create_server
 
     async def _admit(self, server: Any) -> None:
         if any(server is one for one in self._proven):
@@ -305,7 +301,7 @@ class Gate:
             "http://127.0.0.1", token, origin=self._origin, unix_socket=str(self._socket), timeout=_PROBE_TIMEOUT
         )
         self._socket.unlink(missing_ok=True)
-        listening = await self._listen_unix(loop, server, path=str(self._socket))
+        listening = await loop.create_unix_server(server, path=str(self._socket))
 
         def settle(seen: Evidence) -> None:
             if not answer.done():
