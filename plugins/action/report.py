@@ -1,0 +1,144 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Controller side of genai.comfyui.report; documented in plugins/modules/report.py."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.release import __version__ as ansible_version
+from ansible.utils.display import Display
+
+from ansible_collections.genai.comfyui.plugins.plugin_utils import _report_file as files
+from ansible_collections.genai.comfyui.plugins.plugin_utils import _report_table as look
+from ansible_collections.genai.comfyui.plugins.plugin_utils._report import (
+    HostReport,
+    Read,
+    Sources,
+    collect,
+    plain,
+    reasons,
+    rows,
+)
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "name": {"type": "str", "choices": ["site", "validate", "audit"], "required": True},
+    "hosts": {"type": "list", "elements": "str", "required": True},
+    "sync": {"type": "list", "elements": "str", "default": []},
+    "probes": {"type": "list", "elements": "str", "default": []},
+    "instances": {"type": "str"},
+    "contact": {"type": "str"},
+    "failure": {"type": "str"},
+    "dir": {"type": "str", "required": True},
+    "fail_on": {"type": "str", "choices": ["failure", "drift", "never"], "default": "failure"},
+    "started": {"type": "str"},
+}
+_ROOT = Path(__file__).resolve().parents[2]
+# Taken when the class is loaded, in the main process: the worker that runs the task has no terminal any more.
+_COLUMNS = shutil.get_terminal_size(fallback=(160, 24)).columns
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Reports what registered results say; needs no connection."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the task. :raises AnsibleActionFail: no report could be made."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        _validation, given = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        hosts = list(dict.fromkeys(str(host) for host in given["hosts"]))
+        reads = {host: _reader(task_vars["hostvars"], host) for host in hosts}
+        servers = set(task_vars.get("groups", {}).get("comfyui_servers", ()))
+        sources = _sources(given, task_vars)
+        reports = [collect(host, reads[host], sources, host in servers) for host in hosts]
+
+        drift = given["fail_on"] == "drift"
+        why = reasons(reports, drift)
+        finished = datetime.now(timezone.utc)
+        versions = {
+            "collection": files.collection_version(_ROOT),
+            "ansible_core": ansible_version,
+            "python": platform.python_version(),
+        }
+        report = files.document(given["name"], reports, why, versions, plain(given["started"]), finished)
+        path, problem = None, []
+        try:
+            # First of all: what the report holds is also what is shown.
+            files.refuse_tokens(report)
+        except files.ReportError as error:
+            raise AnsibleActionFail(str(error)) from None
+        try:
+            path = files.write(_directory(given["dir"]), report, finished)
+        except files.ReportError as error:
+            problem = [str(error)]
+        self._show(given["name"], reports, reads, drift, why, path)
+        result.update(changed=False, path=None if path is None else str(path), ok=not why)
+        told = [*(why if given["fail_on"] != "never" else []), *problem]
+        if told:
+            count = "1 reason" if len(told) == 1 else f"{len(told)} reasons"
+            result.update(failed=True, msg=f"{given['name']}: {count}. " + "; ".join(told))
+        return result
+
+    def _show(
+        self,
+        kind: str,
+        reports: list[HostReport],
+        reads: Mapping[str, Read],
+        drift: bool,
+        why: list[str],
+        path: Path | None,
+    ) -> None:
+        shown = rows(reports, drift)
+        utf8 = look.is_utf8(getattr(sys.__stdout__, "encoding", None))
+        lines = ["", look.table(shown, _COLUMNS, utf8), look.summary(shown, None if path is None else str(path))]
+        if kind == "site" and not why and not self._task.check_mode:
+            for report in reports:
+                settings = {name: _safely(reads[report.host], name) for name in ("comfyui_instances", "comfyui_listen")}
+                address = str(_safely(reads[report.host], "ansible_host") or report.host)
+                lines += look.login_lines(report, address, settings)
+        Display().display("\n".join(lines))
+
+
+def _sources(given: Mapping[str, Any], variables: Mapping[str, Any]) -> Sources:
+    tags = set(variables.get("ansible_run_tags") or ["all"]) - {"all"}
+    skip = set(variables.get("ansible_skip_tags") or [])
+    return Sources(
+        sync=[str(name) for name in given["sync"]],
+        probes=[str(name) for name in given["probes"]],
+        instances=plain(given["instances"]),
+        contact=plain(given["contact"]),
+        failure=plain(given["failure"]),
+        left_out="this run has no result for it; --tags or --skip-tags left something out" if tags or skip else None,
+    )
+
+
+def _reader(hostvars: Mapping[str, Any], host: str) -> Read:
+    # Each look into hostvars puts all of a host's variables together anew; one look a host is enough.
+    variables = hostvars[host] if host in hostvars else {}  # noqa: SIM401 - its get() makes up unknown hosts
+    return lambda name: variables.get(name)
+
+
+def _safely(read: Read, name: str) -> Any:
+    with suppress(Exception):  # what a variable's template raises
+        return plain(read(name))
+    return None
+
+
+def _directory(given: Any) -> Path:
+    return Path(os.path.abspath(os.path.expanduser(str(given))))
