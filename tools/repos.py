@@ -130,7 +130,7 @@ def ensure(quiet: bool = False) -> dict[str, str]:
         changed = write_if_changed(GIT / "versions.yml", text)
     if quiet:
         return versions
-    for (name, *_), commit in zip(STANDINS, versions.values()):
+    for (name, *_sources), commit in zip(STANDINS, versions.values()):
         say("repos", f"{name} {commit[:12]}{' (new)' if changed else ''}")
     return versions
 

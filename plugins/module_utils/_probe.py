@@ -283,7 +283,7 @@ def _random_token(other_than: str | None) -> str:
     """A canonical bcrypt hash of nothing; never *other_than*."""
     alphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
     while True:
-        body = [secrets.choice(alphabet) for _ in range(53)]
+        body = [secrets.choice(alphabet) for _index in range(53)]
         # The last character of salt and of digest holds fewer bits than the others.
         body[21], body[52] = secrets.choice(".Oeu"), secrets.choice(".26CGKOSWaeimquy")
         token = "$2b$12$" + "".join(body)
