@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import traceback
 from typing import Any
 
 import nodes
@@ -143,10 +144,11 @@ def validate_prompt(
         try:
             valid, reasons = check.node(output)
         except Exception as error:
-            valid, reasons = (
-                False,
-                [_error("exception_during_validation", "Exception when validating node", str(error))],
-            )
+            kind, trace = type(error), traceback.format_tb(error.__traceback__)
+            module = "" if kind.__module__ == "builtins" else kind.__module__ + "."
+            message, name = "Exception when validating node", module + kind.__qualname__
+            reason = _error("exception_during_validation", message, str(error), exception_type=name, traceback=trace)
+            valid, reasons = False, [reason]
             check.results[output] = (False, reasons)
         if valid:
             good.append(output)

@@ -50,16 +50,15 @@ class FormLogin:
             lines = stream.read().split(b"\n")
         return lines[1].decode(errors="replace").strip() if len(lines) > 1 else ""
 
-    def _write(self, form: dict[str, str]) -> None:
+    def _write(self, hashed: bytes, form: dict[str, str]) -> None:
         # Opened before the user name is looked up: a form without one leaves an empty file behind.
         with open(PASSWORD, "wb") as stream:
-            stream.write(self.hash + b"\n" + form["username"].encode())
-        self.username = form["username"]
+            stream.write(hashed + b"\n" + form["username"].encode())
+        self.hash, self.username = hashed, form["username"]
 
     def claim(self, form: dict[str, str]) -> None:
         """First-time set-up: the caller's password becomes the password."""
-        self.hash = bcrypt.hashpw(form["password"].encode(), bcrypt.gensalt())
-        self._write(form)
+        self._write(bcrypt.hashpw(form["password"].encode(), bcrypt.gensalt()), form)
 
     def check(self, form: dict[str, str]) -> bool:
         """Whether the password is right. Unlike the token, the hash is not stripped."""
@@ -70,5 +69,5 @@ class FormLogin:
         if not self.hash or not bcrypt.checkpw(form["password"].encode(), self.hash):
             return False
         if not self.username:
-            self._write(form)
+            self._write(self.hash, form)
         return True

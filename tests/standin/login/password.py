@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Routes and the check of every request. `TOKEN` is the one token of this process.
 
-The order of the statements below the functions is the contract: a failure up to `read_token` leaves the routes of
+The order of the statements below the functions is the contract: a failure of the last two leaves the routes of
 the login page registered and the check missing.
 """
 
@@ -33,7 +33,6 @@ form_login = credentials.FormLogin()
 TOKEN = ""
 
 setup(app, EncryptedCookieStorage(load_key()))
-credentials.prepare()
 
 
 def load_token() -> None:
@@ -68,14 +67,11 @@ async def post_login(request: web.Request) -> web.StreamResponse:
     form: Any = await request.post()
     # Looked up before anything else: a form without a password is a server error, for guests as well.
     form["password"]
-    if form.get("guest_mode") == "1":
-        if not guest_mode():
-            raise web.HTTPFound("/login?wrong_password=1")
+    if form.get("guest_mode") == "1" and guest_mode():
         (await new_session(request))["guest_mode"] = True
         raise web.HTTPFound("/")
     if form_login.is_first():
         form_login.claim(form)
-        load_token()
     # Runs in the event loop: everybody waits.
     elif not form_login.check(form):
         raise web.HTTPFound("/login?wrong_password=1")
@@ -87,7 +83,8 @@ async def post_login(request: web.Request) -> web.StreamResponse:
 
 @routes.get("/logout")
 async def get_logout(request: web.Request) -> web.StreamResponse:
-    (await get_session(request)).invalidate()
+    # Only this browser's cookie is rewritten: a copy of the old one stays valid.
+    (await get_session(request))["logged_in"] = False
     raise web.HTTPFound("/login")
 
 
@@ -97,13 +94,14 @@ async def get_guest_mode(request: web.Request) -> web.Response:
 
 
 routes.static("/old_css", os.path.join(HERE, "old_css"))
+credentials.prepare()
 load_token()
 
 
 def _token_accepted(request: web.Request) -> bool:
     if args.enable_cors_header not in (None, "*", request.headers.get("Origin")):
         return False
-    if "Authorization" in request.headers:
+    if request.headers.get("Authorization"):
         # Anything but two words raises, which is a server error even beside a valid ?token=.
         scheme, token = request.headers["Authorization"].split()
         if scheme == "Bearer" and token == TOKEN:
@@ -113,10 +111,10 @@ def _token_accepted(request: web.Request) -> bool:
 
 @web.middleware
 async def check_login_status(request: web.Request, handler: Any) -> web.StreamResponse:
-    if not TOKEN:
-        load_token()
     if request.path == "/login" or request.path.endswith(EXEMPT_SUFFIXES):
         return await handler(request)
+    if not TOKEN:
+        load_token()
     session = await get_session(request)
     if session.get("logged_in"):
         return await handler(request)
