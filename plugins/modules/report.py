@@ -60,7 +60,8 @@ options:
       - V(drift) fails when a consumer is not V(in_sync), V(pending) or V(previous), or a host was not checked.
       - V(never) only reports; its verdict is that of V(failure).
       - A consumer that cannot be proven over HTTP, because it holds no token or no URL is known, is listed as not
-        checked, and so is what was skipped on purpose. That alone is no reason to fail.
+        checked, and so is what was skipped on purpose, for O(name=site) also by C(--tags). That alone is no reason to
+        fail, unless nothing at all was checked.
     type: str
     choices: [failure, drift, never]
     default: failure

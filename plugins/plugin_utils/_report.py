@@ -33,7 +33,7 @@ _NO_URL = "no URL is known for it; set its url, or comfyui_client_url"
 class Sources:
     """Names of the variables that hold the results, and what this run was about.
 
-    ``left_out`` is the reason why a result may be missing on purpose (``--tags``), or None.
+    ``left_out`` is why results may be missing on purpose (``--tags``), or None. What it explains fails nothing.
     """
 
     sync: Sequence[str] = ()
@@ -164,7 +164,7 @@ class _Collector:
         if nothing_seen and not declared and not is_server:
             self._missing("host", "it declares no consumers", fails=False)
         elif nothing_seen:
-            self._missing("host", self._why())
+            self._without_result("host")
         else:
             if is_server:
                 self._expect_instances()
@@ -208,12 +208,15 @@ class _Collector:
         if states and None not in states:
             self._missing(what, f"skipped: {states[0]}", fails=False)
         else:
-            self._missing(what, self._why())
+            self._without_result(what)
 
-    def _why(self) -> str:
+    def _without_result(self, what: str) -> None:
         if self.report.failure is not None:
-            return f"the run stopped on this host at '{self.report.failure['task']}'"
-        return self.sources.left_out or "this run has no result for it (see the output above, and --limit)"
+            self._missing(what, f"the run stopped on this host at '{self.report.failure['task']}'")
+        elif self.sources.left_out:
+            self._missing(what, self.sources.left_out, fails=False)
+        else:
+            self._missing(what, "this run has no result for it (see the output above, and --limit)")
 
     def _declared(self, variable: str) -> list[Json]:
         value = self._variable(variable)
@@ -329,4 +332,7 @@ def reasons(reports: Sequence[HostReport], drift: bool) -> list[str]:
             if row.fine is False and (not drift or row.kind in ("consumer", "host")):
                 found.append(f"{row.host}: {row.what}: {row.status}" + (f": {row.detail}" if row.detail else ""))
         found += [f"{one.host}: {one.what} not checked: {one.reason}" for one in report.not_checked if one.fails]
+    if not found and all(row.fine is None for row in rows(reports, drift)):
+        # Every omission has a good reason, and still nothing is proven.
+        return ["nothing was checked on any host"]
     return found
