@@ -131,3 +131,32 @@ ok:
   type: bool
   returned: success or failure
 """
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main() -> None:
+    """Fail: whoever gets here bypassed the action."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "choices": ["site", "validate", "audit"], "required": True},
+            "hosts": {"type": "list", "elements": "str", "required": True},
+            "sync": {"type": "list", "elements": "str", "default": []},
+            "probes": {"type": "list", "elements": "str", "default": []},
+            "instances": {"type": "str"},
+            "contact": {"type": "str"},
+            "failure": {"type": "str"},
+            "dir": {"type": "str", "required": True},
+            "fail_on": {"type": "str", "choices": ["failure", "drift", "never"], "default": "failure"},
+            "started": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    module.fail_json(
+        msg="genai.comfyui.report runs on the controller; call it as a task of a playbook by its full name, "
+        "so that Ansible finds the action plugin genai.comfyui.report."
+    )
+
+
+if __name__ == "__main__":
+    main()
