@@ -1,0 +1,63 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run that is killed at any task is mended by the next one, and nobody gets in meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import ROOT, Field, Knocker
+
+pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.xdist_group("hosts")]
+
+CALLBACK = {
+    "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests" / "field" / "callback"),
+    "ANSIBLE_CALLBACKS_ENABLED": "stop_at_task",
+}
+# The virtual environment is kept: making it is most of the time and none of the risk.
+RESET = """
+systemctl stop 'comfyui@*' 2>/dev/null
+mv /opt/comfyui/venv /root/venv
+rm -rf /opt/comfyui /srv/comfyui /etc/systemd/system/comfyui@*
+mkdir /opt/comfyui && mv /root/venv /opt/comfyui/venv
+systemctl daemon-reload; systemctl reset-failed; true
+"""
+
+
+def test_killed_at_each_task_in_turn_it_converges(converged: Field) -> None:
+    field = converged
+    field.on("srv-1", RESET)
+    with Knocker(field.address("srv-1")) as knocker:
+        number, killed = 0, 0
+        while True:
+            number += 1
+            done = field.site(STOP_AT_TASK=str(number), **CALLBACK)
+            if done.returncode == 0:
+                break
+            assert done.returncode == -9, done.stdout[-6000:]
+            killed += 1
+            assert number < 100
+        assert killed >= 20, f"only {killed} tasks were reached"
+        again = field.site()
+        assert again.returncode == 0, again.stdout[-6000:]
+        assert "changed=0" in again.stdout.split("PLAY RECAP")[1]
+        assert field.state() == "active"
+    assert knocker.answers > 0
+    assert knocker.let_in == []
+
+
+def test_a_second_run_changes_nothing(converged: Field) -> None:
+    done = converged.site()
+    recap = [line for line in done.stdout.split("PLAY RECAP")[1].splitlines() if "changed=" in line]
+    assert recap
+    assert all("changed=0" in line for line in recap), recap
+
+
+def test_a_process_that_holds_an_older_token_is_restarted_and_no_other(converged: Field) -> None:
+    field = converged
+    before = field.on("srv-1", "systemctl show -p MainPID comfyui@default")
+    field.site()
+    assert field.on("srv-1", "systemctl show -p MainPID comfyui@default") == before
+    field.on("srv-1", "touch /opt/comfyui/instances/default/ComfyUI/login/PASSWORD")
+    field.site()
+    assert field.on("srv-1", "systemctl show -p MainPID comfyui@default") != before
