@@ -62,9 +62,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
         _validation, given = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        hosts = list(dict.fromkeys(str(host) for host in given["hosts"]))
+        groups = task_vars.get("groups", {})
+        hosts = _ordered([str(host) for host in given["hosts"]], list(groups.get("all", ())))
         reads = {host: _reader(task_vars["hostvars"], host) for host in hosts}
-        servers = set(task_vars.get("groups", {}).get("comfyui_servers", ()))
+        servers = set(groups.get("comfyui_servers", ()))
         sources = _sources(given, task_vars)
         reports = [collect(host, reads[host], sources, host in servers) for host in hosts]
 
@@ -113,6 +114,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 address = str(_safely(reads[report.host], "ansible_host") or report.host)
                 lines += look.login_lines(report, address, settings)
         Display().display("\n".join(lines))
+
+
+def _ordered(hosts: list[str], inventory: list[str]) -> list[str]:
+    """Return each host once, in the inventory's order: set filters such as union() give any order."""
+    places = {host: place for place, host in enumerate(inventory)}
+    return sorted(dict.fromkeys(hosts), key=lambda host: (places.get(host, len(places)), host))
 
 
 def _sources(given: Mapping[str, Any], variables: Mapping[str, Any]) -> Sources:

@@ -160,10 +160,11 @@ class _Collector:
         """Name what the inventory declares and no result covers."""
         declared = self._declared("comfyui_consumers")
         is_server = is_server and self._variable("comfyui_state") != "absent"
-        nothing_seen = not any(self.skipped.values())
-        if nothing_seen and not declared and not is_server:
+        records = self.report.consumers or self.report.probes or self.report.instances
+        if not (records or declared or is_server or self.report.failure or self.report.not_checked):
+            # An empty result of a host without consumers is no evidence of anything.
             self._missing("host", "it declares no consumers", fails=False)
-        elif nothing_seen:
+        elif not any(self.skipped.values()):
             self._without_result("host")
         else:
             if is_server:
@@ -328,8 +329,12 @@ def reasons(reports: Sequence[HostReport], drift: bool) -> list[str]:
         return ["there is no host in comfyui_servers or comfyui_clients, so nothing was checked"]
     found = []
     for report in reports:
-        for row in rows([report], drift):
-            if row.fine is False and (not drift or row.kind in ("consumer", "host")):
+        bad = [row for row in rows([report], drift) if row.fine is False]
+        told = [row.detail for row in bad if row.kind != "host" and row.detail]
+        for row in bad:
+            # A module that failed because of its records says in its message what they say.
+            repeated = row.kind == "host" and any(detail in row.detail for detail in told)
+            if not repeated and (not drift or row.kind in ("consumer", "host")):
                 found.append(f"{row.host}: {row.what}: {row.status}" + (f": {row.detail}" if row.detail else ""))
         found += [f"{one.host}: {one.what} not checked: {one.reason}" for one in report.not_checked if one.fails]
     if not found and all(row.fine is None for row in rows(reports, drift)):

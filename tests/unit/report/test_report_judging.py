@@ -118,6 +118,22 @@ def test_nothing_declared_fails_only_alone() -> None:
     assert "nothing was checked" in reasons([], drift=False)[0]
 
 
+@pytest.mark.parametrize("result", [{"consumers": []}, {"skipped": True}])
+def test_empty_result_is_no_evidence(result: dict[str, Any]) -> None:
+    report = look({"c": {}, "s2": result})
+    assert [one.reason for one in report.not_checked] == ["it declares no consumers"]
+    assert not report.checked
+    assert reasons([report], drift=True) == ["nothing was checked on any host"]
+
+
+def test_what_records_say_is_not_said_twice() -> None:
+    targets = [probe(state="down", detail="no answer")]
+    seen = {"p2": {"failed": True, "msg": "1 not locked. a: down: no answer", "targets": targets}}
+    kept = {"task": "Prove", "msg": "1 not locked. a: down: no answer"}
+    assert why({**CLIENT, **seen, "f": kept}) == f"h1: {URL} (a): down: no answer"
+    assert "Prove: failed: other" in why({**CLIENT, **seen, "f": {"task": "Prove", "msg": "other"}})
+
+
 def test_part_of_the_results_missing() -> None:
     other = {"id": "b", "path": "/etc/b", "codec": "raw"}
     said = why({**CLIENT, "comfyui_consumers": [*DECLARED["comfyui_consumers"], other]})
@@ -199,6 +215,7 @@ def test_unreadable_variable_is_named_without_its_text() -> None:
     report = collect("h1", read, SOURCES, False)
     assert "comfyui_consumers cannot be read (ValueError)" in reasons([report], drift=False)[0]
     assert "some value" not in str(report)
+    assert "declares no consumers" not in str(collect("h1", lambda name: 1 / 0, Sources(sync=["s1"]), False))
 
 
 def test_removed_server_has_no_instances() -> None:

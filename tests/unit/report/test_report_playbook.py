@@ -56,7 +56,7 @@ PLAY = [
             {
                 "genai.comfyui.report": {
                     "name": "{{ kind }}",
-                    "hosts": "{{ groups.comfyui_servers + groups.comfyui_clients }}",
+                    "hosts": "{{ groups.comfyui_clients + groups.comfyui_servers }}",
                     "sync": ["r_sync"],
                     "probes": ["r_probes"],
                     "instances": "r_instance",
@@ -134,8 +134,8 @@ def test_unreachable_host_fails_and_is_named(tmp_path: Path, kind: str, fail_on:
     assert (missing["host"], missing["what"]) == ("cli-1", "host")
     assert missing["reason"].startswith("unreachable: ")
     assert f"{kind}: 1 reason. cli-1: host not checked: unreachable: " in run.output
-    checked = {one["host"]: one["checked"] for one in run.report["hosts"]}
-    assert checked == {"srv-1": True, "cli-1": False}
+    checked = [(one["host"], one["checked"]) for one in run.report["hosts"]]
+    assert checked == [("srv-1", True), ("cli-1", False)], "in the order of the inventory"
 
 
 def test_never_only_reports_in_check_mode(tmp_path: Path) -> None:
