@@ -46,6 +46,17 @@ TOKENS = {
 TOKEN = TOKENS["letter"]
 
 
+# Put before a command, it takes from root the right to read and write what the file modes forbid.
+# 1 and 2 are CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, 24 is PR_CAPBSET_DROP.
+BOUND_BY_MODES = (
+    sys.executable,
+    "-c",
+    "import ctypes, os, sys\n"
+    "for capability in (1, 2): ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)\n"
+    "os.execv(sys.argv[1], sys.argv[1:])",
+)
+
+
 class StartError(Exception):
     """The process ended, or the deadline passed, before it listened; the text ends with its log."""
 
@@ -107,17 +118,10 @@ def free_port() -> int:
         return port
 
 
-@dataclass
-class Server:
-    """A running process. `log()` is all it wrote to stdout and stderr."""
+class Site:
+    """Something that answers HTTP at `url`, whoever runs it."""
 
-    process: subprocess.Popen[bytes]
     url: str
-    log_file: Path
-
-    def log(self) -> str:
-        """What the process has written so far."""
-        return self.log_file.read_text(errors="replace")
 
     def request(
         self,
@@ -135,6 +139,19 @@ class Server:
         """POST the login form with these fields."""
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         return self.request("POST", "/login", headers={**kind, **(headers or {})}, body=urlencode(form).encode())
+
+
+@dataclass
+class Server(Site):
+    """A running process. `log()` is all it wrote to stdout and stderr."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log_file: Path
+
+    def log(self) -> str:
+        """What the process has written so far."""
+        return self.log_file.read_text(errors="replace")
 
     def listening(self) -> bool:
         """Whether the port takes connections."""
@@ -173,13 +190,17 @@ class Server:
 
 @dataclass
 class Pair:
-    """A ComfyUI tree below `root` with the login node in `custom_nodes`; both are copies, free to be damaged."""
+    """A ComfyUI tree below `root` with the login node in `custom_nodes`; both are copies, free to be damaged.
+
+    `arguments` go to every start of it.
+    """
 
     root: Path
     comfyui: Path = STANDIN_COMFYUI
     login: Path | None = STANDIN_LOGIN
     python: str = sys.executable
     start_timeout: float = 120.0
+    arguments: Sequence[str] = ()
     _runs: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -234,13 +255,32 @@ class Pair:
         with open(descriptor, "wb") as stream:
             stream.write(data)
 
+    def add_node(self, name: str, files: Mapping[str, str]) -> Path:
+        """A custom node of these files (name to text), or one `.py` file when the name ends so."""
+        place = self.custom_nodes / name
+        if not name.endswith(".py"):
+            place.mkdir()
+        for file, text in files.items():
+            (place / file if place.is_dir() else place).write_text(text)
+        return place
+
+    def without_module(self, name: str) -> dict[str, str]:
+        """An environment in which importing this package fails, as if it were not installed."""
+        shadow = self.root / "shadow"
+        (shadow / name).mkdir(parents=True)
+        (shadow / name / "__init__.py").write_text(
+            f"raise ModuleNotFoundError('No module named {name!r}', name={name!r})"
+        )
+        return {"PYTHONPATH": str(shadow)}
+
     def start(self, *arguments: str, env: Mapping[str, str] | None = None, command: Sequence[str] = ()) -> Server:
         """Start a process and return at once. `command` goes before the interpreter (for example `setpriv ...`)."""
         self._runs += 1
         port = free_port()
         log_file = self.root / f"log-{self._runs}.txt"
         # Argument lists only; -u because the log is read while the process runs.
-        line = [*command, self.python, "-u", "main.py", "--listen", "127.0.0.1", "--port", str(port), *arguments]
+        line = [*command, self.python, "-u", "main.py", "--listen", "127.0.0.1", "--port", str(port)]
+        line += [*self.arguments, *arguments]
         with log_file.open("wb") as log:
             process = subprocess.Popen(
                 line,

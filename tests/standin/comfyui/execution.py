@@ -156,12 +156,14 @@ class PromptExecutor:
         values.update({name: sources.get(kind) for name, kind in kinds.get("hidden", {}).items()})
         return values
 
-    def _order(self, prompt: dict[str, Any], targets: list[str]) -> list[str]:
+    def _order(self, prompt: dict[str, Any], targets: list[str], known: frozenset[str]) -> list[str]:
+        """The targets and the nodes they need that are not `known`, each after what it needs itself."""
         order: list[str] = []
 
         def visit(node_id: str) -> None:
-            for value in prompt[node_id]["inputs"].values():
-                if isinstance(value, list):
+            needs = [] if node_id in known else prompt[node_id]["inputs"].values()
+            for value in needs:
+                if isinstance(value, list) and value[0] not in known:
                     visit(value[0])
             if node_id not in order:
                 order.append(node_id)
@@ -214,23 +216,21 @@ class PromptExecutor:
         self.status_messages = []
         self.success = True
         self._say("execution_start", {"prompt_id": prompt_id})
-        # Only for what will run: a node that nothing needs may be incomplete, and is not validated either.
-        order = self._order(prompt, targets)
-        marks = {node_id: self._signature(prompt, node_id) for node_id in order}
+        # A node that nothing needs may be incomplete, and is not validated either: it has no mark.
+        marks = {node_id: self._signature(prompt, node_id) for node_id in self._order(prompt, targets, frozenset())}
         self.cache = {mark: self.cache[mark] for mark in marks.values() if mark in self.cache}
-        cached = [node_id for node_id in prompt if marks.get(node_id) in self.cache]
-        self._say("execution_cached", {"nodes": cached, "prompt_id": prompt_id})
-        done: dict[str, Any] = {}
+        done = {node_id: self.cache[marks[node_id]] for node_id in prompt if marks.get(node_id) in self.cache}
+        known = frozenset(done)
+        self._say("execution_cached", {"nodes": list(done), "prompt_id": prompt_id})
         executed: list[str] = []
-        for node_id in order:
-            mark = marks[node_id]
+        for node_id in self._order(prompt, targets, known):
+            if node_id in known:
+                self._send_executed(prompt_id, node_id, done[node_id][1])
+                continue
             try:
-                if mark in self.cache:
-                    done[node_id] = self.cache[mark]
-                    self._send_executed(prompt_id, node_id, done[node_id][1])
-                    continue
                 values = self._inputs(prompt, node_id, extra, done)
-                done[node_id] = self.cache[mark] = self._run_node(prompt_id, prompt, node_id, values)
+                result = self._run_node(prompt_id, prompt, node_id, values)
+                done[node_id] = self.cache[marks[node_id]] = result
             except Exception as error:
                 self._failed(prompt_id, prompt[node_id]["class_type"], node_id, executed, error)
                 break

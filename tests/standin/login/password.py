@@ -14,6 +14,7 @@ import os
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from aiohttp_session import get_session, new_session, setup
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
 from comfy.cli_args import args
@@ -110,7 +111,7 @@ def _token_accepted(request: web.Request) -> bool:
 
 
 @web.middleware
-async def check_login_status(request: web.Request, handler: Any) -> web.StreamResponse:
+async def check_login_status(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path == "/login" or request.path.endswith(EXEMPT_SUFFIXES):
         return await handler(request)
     if not TOKEN:

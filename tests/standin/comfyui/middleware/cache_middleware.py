@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 IMAGES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
 @web.middleware
-async def cache_control(request: web.Request, handler: Any) -> web.StreamResponse:
+async def cache_control(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Scripts and styles are checked each time; images are kept for a day, their absence for an hour."""
     response = await handler(request)
     path, last = request.path, request.path.rsplit("/", 1)[-1]

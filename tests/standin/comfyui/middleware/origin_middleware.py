@@ -12,10 +12,11 @@ from typing import Any
 from urllib.parse import urlparse, urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 
 @web.middleware
-async def compress_body(request: web.Request, handler: Any) -> web.StreamResponse:
+async def compress_body(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Compress JSON and plain text for clients that take gzip."""
     response = await handler(request)
     if (
@@ -32,7 +33,7 @@ def create_cors_middleware(origin: str) -> Any:
     """Answer OPTIONS and add CORS headers for one origin (or `*`)."""
 
     @web.middleware
-    async def cors_middleware(request: web.Request, handler: Any) -> web.StreamResponse:
+    async def cors_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = web.Response() if request.method == "OPTIONS" else await handler(request)
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Allow-Methods"] = "POST, GET, DELETE, PUT, OPTIONS"
@@ -62,7 +63,7 @@ def create_origin_only_middleware() -> Any:
     """Answer OPTIONS; refuse a loopback Host that comes with another Origin."""
 
     @web.middleware
-    async def origin_only_middleware(request: web.Request, handler: Any) -> web.StreamResponse:
+    async def origin_only_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if "Host" in request.headers and "Origin" in request.headers:
             host = urlsplit("//" + request.headers["Host"].lower())
             origin = urlparse(request.headers["Origin"])
