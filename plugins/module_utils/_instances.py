@@ -41,12 +41,15 @@ def newest_after(paths: list[str], started: float) -> str | None:
     return found[1] if found else None
 
 
-def decide(wanted: str, unit: Unit, newer: str | None, evidence: _probe.Evidence | None) -> Decision:
+def decide(
+    wanted: str, unit: Unit, newer: str | None, evidence: _probe.Evidence | None, replaced: bool = False
+) -> Decision:
     """Decide about one instance.
 
     :param wanted: started, stopped, restarted or status.
     :param newer: a file that the running process is older than, see :func:`newest_after`.
     :param evidence: who gets in right now; None when nothing runs or there is no token to ask with.
+    :param replaced: whether systemd was still to read the unit's files anew, as after a drop-in was removed.
     """
     if wanted == "status":
         return Decision("none")
@@ -58,12 +61,17 @@ def decide(wanted: str, unit: Unit, newer: str | None, evidence: _probe.Evidence
     # Whatever else is to be done: an open server must not stay up while it is done.
     if evidence is not None and evidence.state == _probe.OPEN:
         return Decision("stop_start", (evidence.detail,))
+    reasons = []
     if wanted == "restarted":
-        return Decision("restart", ("a restart was asked for",))
+        reasons.append("a restart was asked for")
+    if unit.active != "active":
+        reasons.append(f"it does not come up by itself ({unit.active}, {unit.sub})")
     if newer is not None:
-        return Decision("restart", (f"{newer} changed after the process started",))
+        reasons.append(f"{newer} changed after the process started")
+    elif replaced:
+        reasons.append("its unit files changed since systemd read them")
     if evidence is not None and evidence.state == _probe.TOKEN_REFUSED:
-        return Decision("restart", ("the process holds another token than the truth",))
-    if evidence is not None and evidence.state != _probe.LOCKED:
-        return Decision("restart", (f"it does not answer as it should: {evidence.detail}",))
-    return Decision("none")
+        reasons.append("the process holds another token than the truth")
+    elif evidence is not None and evidence.state != _probe.LOCKED:
+        reasons.append(f"it does not answer as it should: {evidence.detail}")
+    return Decision("restart", tuple(reasons)) if reasons else Decision("none")

@@ -20,6 +20,7 @@ PROPERTIES = (
 )  # fmt: skip
 # What the start programs say; the rest of the journal is ComfyUI's own and may be long.
 _OURS = re.compile(r"(comfyui-(?:start|prove|guard): .*)")
+_TYPES = ("service", "socket", "target", "timer", "path", "slice", "scope", "mount")
 _TOKEN = re.compile(r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{50,}")
 
 
@@ -51,6 +52,17 @@ class Unit:
     def running(self) -> bool:
         """Whether processes of it exist or are about to."""
         return self.active in ("active", "activating", "reloading", "deactivating")
+
+    @property
+    def settling(self) -> bool:
+        """Whether it is on its way to another state, and waiting will tell which."""
+        # Between two tries of Restart= the unit is "activating" too, but nothing is under way.
+        return self.active in ("activating", "reloading", "deactivating") and not self.sub.startswith("auto-restart")
+
+    @property
+    def drop_ins(self) -> str:
+        """The directory of its own drop-ins; its time tells that one of them was removed."""
+        return f"/etc/systemd/system/{self.name}.d"
 
 
 def run(*words: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
@@ -99,8 +111,11 @@ def show(names: list[str]) -> dict[str, Unit]:
 
 
 def systemctl(*words: str, timeout: float = 60.0) -> str:
-    """Run systemctl and return an empty text, or what it said when it failed."""
-    done = run("systemctl", *words, timeout=timeout)
+    """Run systemctl; return an empty text, or what it said when it failed or did not end within *timeout* seconds."""
+    try:
+        done = run("systemctl", *words, timeout=timeout)
+    except SystemdError as error:
+        return str(error)
     return "" if done.returncode == 0 else (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}")
 
 
@@ -116,8 +131,26 @@ def started_at(pid: int) -> float | None:
     return time.time() - age
 
 
+def full_name(unit: str) -> str:
+    """Return the unit's name as systemd itself writes it: a service unless the name says otherwise."""
+    return unit if unit.rpartition(".")[2] in _TYPES else f"{unit}.service"
+
+
+def settled(names: list[str], seconds: float) -> dict[str, Unit]:
+    """Return every named unit once none is on its way to another state, or as they are after *seconds*."""
+    deadline = time.monotonic() + seconds
+    while True:
+        units = show(names)
+        if not any(unit.settling for unit in units.values()) or time.monotonic() >= deadline:
+            return units
+        time.sleep(0.2)
+
+
 def said(unit: str, since: float | None = None) -> str:
-    """Return the last thing that our programs said in a unit's journal, without any token; empty when nothing."""
+    """Return the last things that our programs said in a unit's journal, without any token; empty when nothing.
+
+    At most three different ones, in their order.
+    """
     when = [] if since is None else ["--since", f"@{int(since)}"]
     words = ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", "400", "-u", unit]
     try:
@@ -125,7 +158,7 @@ def said(unit: str, since: float | None = None) -> str:
     except SystemdError:
         return ""
     ours = [match[1] for match in map(_OURS.search, lines) if match]
-    return masked(ours[-1]) if ours else ""
+    return "; ".join(masked(line) for line in list(dict.fromkeys(ours))[-3:])
 
 
 def masked(text: str) -> str:

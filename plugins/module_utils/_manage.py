@@ -1,0 +1,201 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring the instances of a host to a state: look at all, decide, act on all at once, prove, stop what is not locked.
+
+Private to the collection. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.genai.comfyui.plugins.module_utils import _systemd
+from ansible_collections.genai.comfyui.plugins.module_utils._http import HttpError, request
+from ansible_collections.genai.comfyui.plugins.module_utils._instances import Decision, decide, newest_after
+from ansible_collections.genai.comfyui.plugins.module_utils._probe import Evidence, Target, prove
+
+PATIENCE = 20.0
+"""Seconds that a running server may be silent before it counts as stuck: a busy one answers late, and its restart
+would lose its jobs."""
+
+_DONE = {"start": "started", "restart": "restarted", "stop": "stopped", "stop_start": "restarted", "none": "none"}
+STARTS = ("start", "restart", "stop_start")
+
+
+class Instance:
+    """One instance: what was asked for, what was found, what came of it.
+
+    ``detail`` is what is wrong with it now, ``lost`` what waiting for its queue could not save.
+    """
+
+    def __init__(self, asked: Mapping[str, Any], credential: Mapping[str, Any]) -> None:
+        self.name: str = asked["name"]
+        self.unit_name = _systemd.full_name(asked.get("unit") or f"comfyui@{asked['name']}.service")
+        self.asked = asked
+        self.token: str | None = credential.get("token")
+        others = [(credential.get(kind) or {}).get("token") for kind in ("previous", "pending")]
+        self.tokens = [token for token in (self.token, *others) if token]
+        self.unit = _systemd.Unit(self.unit_name)
+        self.replaced = False
+        self.decision = Decision("none")
+        self.evidence: Evidence | None = None
+        self.detail = ""
+        self.lost = ""
+
+    def target(self, token: str) -> Target:
+        """Return where and with what to ask."""
+        origin, ca_path = self.asked.get("origin"), self.asked.get("ca_path")
+        return Target(self.asked["url"], token=token, origin=origin or None, ca_path=ca_path or None)
+
+    def look(self, wanted: str) -> None:
+        """Collect the evidence and decide."""
+        newer = None
+        if self.unit.running and self.unit.pid and wanted not in ("stopped", "status"):
+            started = _systemd.started_at(self.unit.pid)
+            if started is not None:
+                newer = newest_after([*self.asked["watch"], *self.unit.files, self.unit.drop_ins], started)
+        if self.unit.active == "active" and self.token and wanted != "stopped":
+            self.evidence = prove(self.target(self.token), wait=PATIENCE)
+        self.decision = decide(wanted, self.unit, newer, self.evidence, self.replaced)
+        if wanted == "status" and self.unit.active != "active":
+            self.detail = self.complaint()
+
+    def complaint(self, since: float | None = None) -> str:
+        """Return why the unit does not run: what our programs said, and how systemd calls it."""
+        state = f"{self.unit.active}, {self.unit.result or 'no result'}, exit status {self.unit.status}"
+        if not self.unit.known:
+            return f"there is no unit {self.unit_name}; run the playbook for this host"
+        said = _systemd.said(self.unit_name, since)
+        return f"{said} ({state})" if said else f"{state}; see journalctl -u {self.unit_name}"
+
+    def drain(self, seconds: float) -> None:
+        """Wait for an empty queue; asks with every token that the process may hold."""
+        deadline = time.monotonic() + seconds
+        left: Any = "an unknown number of"
+        while True:
+            for token in self.tokens:
+                target = self.target(token)
+                headers = {"Origin": target.origin} if target.origin else None
+                try:
+                    answer = request("GET", target.url, "/prompt", token=token, headers=headers, ca_path=target.ca_path)
+                    if answer.status != 200:
+                        continue
+                    left = json.loads(answer.body)["exec_info"]["queue_remaining"]
+                except HttpError as error:
+                    if error.kind == "unreachable":
+                        # Nothing listens, so nothing is left to wait for.
+                        return
+                    continue
+                except (ValueError, KeyError, TypeError):
+                    continue
+                if left == 0:
+                    return
+                break
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(min(0.5, max(0.0, deadline - time.monotonic())))
+        self.lost = f"{left} jobs were still queued after {seconds:g} s and are lost"
+
+    def settle(self, begun: float, timeout: float) -> None:
+        """After a start: be proven locked, or say why not."""
+        if self.unit.active != "active":
+            self.detail = self.complaint(begun)
+        elif self.token:
+            self.evidence = prove(self.target(self.token), wait=timeout, alive=self._alive)
+            if not self.evidence.locked:
+                said = _systemd.said(self.unit_name, begun)
+                self.detail = self.evidence.detail + (f"; {said}" if said else "")
+
+    def _alive(self) -> bool:
+        return bool(_systemd.show([self.unit_name])[self.unit_name].active == "active")
+
+    def record(self) -> dict[str, Any]:
+        """Return the result in plain types, without any token."""
+        return {
+            "name": self.name,
+            "unit": self.unit_name,
+            "url": self.asked["url"],
+            "action": _DONE[self.decision.action],
+            "reasons": list(self.decision.reasons),
+            "active": self.unit.active == "active",
+            "pid": self.unit.pid,
+            "since": _systemd.started_at(self.unit.pid) if self.unit.pid else None,
+            "detail": "; ".join(filter(None, (self.detail, self.lost))),
+            "probe": self.evidence.as_dict() if self.evidence else None,
+        }
+
+
+def find(instances: list[Instance], wanted: str, check_mode: bool, timeout: float) -> None:
+    """Look at every instance and decide what is to be done. Raises SystemdError."""
+    names = [one.unit_name for one in instances]
+    _take(instances, _systemd.show(names))
+    reread = any(one.unit.needs_reload or not one.unit.known for one in instances) and wanted != "status"
+    if reread:
+        for one in instances:
+            one.replaced = one.unit.needs_reload
+        if not check_mode:
+            _complain(_systemd.systemctl("daemon-reload"), "daemon-reload")
+    if wanted in ("started", "restarted"):
+        # A unit that a reboot has just begun to start proves itself; to start it once more would only take longer.
+        _take(instances, _systemd.settled(names, timeout))
+    elif reread:
+        _take(instances, _systemd.show(names))
+    for one in instances:
+        one.look(wanted)
+
+
+def act(instances: list[Instance], timeout: float, drain: float) -> None:
+    """Carry the decisions out and stop what does not prove itself locked. Raises SystemdError."""
+    # First of all, for whoever waits in another's queue must not leave an open server up.
+    _each(instances, ("stop_start",), "stop", timeout)
+    for one in instances:
+        if drain and one.decision.action in ("stop", "restart") and one.unit.active == "active":
+            one.drain(drain)
+    begun = time.time()
+    _each(instances, ("stop",), "stop", timeout)
+    starting = [one for one in instances if one.decision.action in STARTS]
+    if starting:
+        _systemd.systemctl("reset-failed", *[one.unit_name for one in starting])
+        # Ends when the units' own proof has; what it says of a failure is in the units' state.
+        _each(instances, STARTS, "restart", timeout)
+    _take(instances, _systemd.show([one.unit_name for one in instances]))
+    for one in starting:
+        one.settle(begun, timeout)
+    failed = [one for one in starting if one.detail]
+    if failed:
+        names = [one.unit_name for one in failed]
+        _systemd.systemctl("stop", *names, timeout=timeout + 60)
+        _take(failed, _systemd.show(names))
+    for one in instances:
+        if one.unit.running and (one.decision.action == "stop" or one in failed):
+            one.detail = "; ".join(filter(None, (one.detail, "it could not be stopped and still runs")))
+
+
+def _each(instances: list[Instance], actions: tuple[str, ...], verb: str, timeout: float) -> None:
+    """Do one thing to all units at once. Whatever comes of it shows in the units' states."""
+    names = [one.unit_name for one in instances if one.decision.action in actions]
+    if names:
+        _systemd.systemctl(verb, *names, timeout=timeout + 60)
+
+
+def enable(instances: list[Instance], enabled: bool, check_mode: bool) -> bool:
+    """Make the units start with the host, or not; return whether that was a change. Raises SystemdError."""
+    wrong = [one for one in instances if one.unit.enabled != enabled and (one.unit.known or enabled)]
+    if wrong and not check_mode:
+        verb = "enable" if enabled else "disable"
+        _complain(_systemd.systemctl(verb, *[one.unit_name for one in wrong]), verb)
+    return bool(wrong)
+
+
+def _take(instances: list[Instance], units: Mapping[str, _systemd.Unit]) -> None:
+    for one in instances:
+        one.unit = units[one.unit_name]
+
+
+def _complain(complaint: str, verb: str) -> None:
+    if complaint:
+        raise _systemd.SystemdError(f"systemctl {verb}: {complaint}")

@@ -1,0 +1,39 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``PROGRAM DIRECTORY PORT``: answers as a ComfyUI with its login does, as far as this module looks.
+
+It takes its token from ``PASSWORD`` in the directory once, at its start. While there is a file ``open`` it lets
+everybody in; ``queue`` holds the number of jobs.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+HOME = Path(sys.argv[1])
+TOKEN = (HOME / "PASSWORD").read_text().splitlines()[0]
+
+
+class Handler(BaseHTTPRequestHandler):
+    def log_message(self, *args: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        known = self.headers["Authorization"] == f"Bearer {TOKEN}"
+        queue = HOME / "queue"
+        left = int(queue.read_text()) if queue.exists() else 0
+        if left and known and self.path == "/prompt":
+            queue.write_text(str(left - 1))
+        body = json.dumps({"exec_info": {"queue_remaining": left}}).encode()
+        self.send_response(200 if known or (HOME / "open").exists() else 401)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler).serve_forever()
