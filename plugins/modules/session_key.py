@@ -136,7 +136,7 @@ def _one(path: str, seen: set[str], want: dict[str, Any], check_mode: bool) -> d
     else:
         record["changed"] = False
     if record["fingerprint"]:
-        seen.add(record["fingerprint"])
+        seen.add(str(record["fingerprint"]))
     return record
 
 

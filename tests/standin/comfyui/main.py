@@ -48,7 +48,8 @@ def run_prestartup_script(path: str) -> bool:
     """Execute one script; False, and nothing raised, when it fails. SystemExit is let through."""
     try:
         spec = importlib.util.spec_from_file_location(os.path.splitext(path)[0], path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
         return True
     except Exception as error:

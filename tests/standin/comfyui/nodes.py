@@ -156,7 +156,8 @@ def _import_module(path: str) -> tuple[str, str, Any]:
         key = path.replace(".", "_x_")
         directory, file = path, os.path.join(path, "__init__.py")
     spec = importlib.util.spec_from_file_location(key, file)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[key] = module
     spec.loader.exec_module(module)

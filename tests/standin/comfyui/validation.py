@@ -139,7 +139,8 @@ def validate_prompt(
     if isinstance(outputs, dict):
         return outputs, [], {}
     check = Validation(prompt)
-    good, all_reasons, node_errors = [], [], {}
+    good, all_reasons = [], []
+    node_errors: dict[str, Any] = {}
     for output in outputs:
         try:
             valid, reasons = check.node(output)
