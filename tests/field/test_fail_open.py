@@ -34,12 +34,11 @@ SEEDS = {
     "PASSWORD is empty": Seed(f": > {PASSWORD}", "PASSWORD"),
     "the session key is empty": Seed(f": > {KEY}", "secret-key"),
     "the session key is corrupt": Seed(f"echo 'x,2026-01-01T00:00:00' > {KEY}", "secret-key"),
-    "the node's directory is gone": Seed(
-        f"mv {NODE} /root/node", "ComfyUI-Login", f"rm -rf {NODE}; mv /root/node {NODE}"
-    ),
+    "the node's directory is gone": Seed(f"rm -rf {NODE}", "ComfyUI-Login"),
     "custom nodes are switched off": Seed(
         "mkdir -p /run/systemd/system/comfyui@default.service.d;"
-        f" systemctl cat {UNIT} | grep '^ExecStart=/' | sed 's/$/ --disable-all-custom-nodes/; 1i [Service]\\nExecStart='"
+        f" systemctl cat {UNIT} | grep '^ExecStart=/'"
+        " | sed 's/$/ --disable-all-custom-nodes/; 1i [Service]\\nExecStart='"
         " > /run/systemd/system/comfyui@default.service.d/seed.conf; systemctl daemon-reload",
         "locked",
         "rm /run/systemd/system/comfyui@default.service.d/seed.conf; systemctl daemon-reload",
@@ -81,16 +80,14 @@ def test_the_knocking_would_notice_an_open_server(converged: Field) -> None:
     field.on("srv-1", f"systemctl stop {UNIT}; {seed.break_it}")
     port = 8299
     bare = (
-        f"cd {APP} && exec setsid runuser -u comfyui -- /opt/comfyui/venv/bin/python -B main.py --listen 0.0.0.0 --port {port}"
-        " --user-directory /tmp/bare > /tmp/bare.log 2>&1 &"
+        f"cd {APP} && exec setsid runuser -u comfyui -- /opt/comfyui/venv/bin/python -B main.py"
+        f" --listen 0.0.0.0 --port {port} --user-directory /tmp/bare > /tmp/bare.log 2>&1 &"
     )
+    wait = f"for i in $(seq 300); do curl -s -o /dev/null http://127.0.0.1:{port}/ && exit; sleep 0.1; done; exit 1"
     try:
         with Knocker(field.address("srv-1"), port) as knocker:
             field.on("srv-1", f"mkdir -p /tmp/bare; chown comfyui /tmp/bare; {bare}")
-            field.on(
-                "srv-1",
-                f"for i in $(seq 300); do curl -s -o /dev/null http://127.0.0.1:{port}/ && exit; sleep 0.1; done; exit 1",
-            )
+            field.on("srv-1", wait)
             field.on("srv-1", f"curl -sf http://127.0.0.1:{port}/system_stats")
         assert knocker.let_in
     finally:

@@ -89,7 +89,7 @@ def outputs(field: Field) -> dict[str, bytes]:
 
 
 def on_host(host: str) -> dict[str, bytes]:
-    """Return what a host keeps: journal, units, arguments, environments, temporary and Ansible's directories, /etc, code."""
+    """Return what a host keeps: journal, units, arguments, environments, and every file that is not meant to."""
 
     def ask(script: str) -> bytes:
         command = ["docker", "exec", f"{PROJECT}-{host}", "sh", "-c", script]

@@ -93,7 +93,7 @@ CONSUMER = "{id: x, path: /srv/notebooks.env, codec: %s, key: COMFYUI_API_TOKEN,
     ],
 )
 def test_a_consumer_that_cannot_be_right_names_itself(unchanged: Field, consumers: list[str], words: list[str]) -> None:
-    done = unchanged.site("-e", "{comfyui_consumers: [%s]}" % ", ".join(consumers), "--tags", "client")
+    done = unchanged.site("-e", f"{{comfyui_consumers: [{', '.join(consumers)}]}}", "--tags", "client")
     assert done.returncode != 0
     for word in words:
         assert word in done.stdout, done.stdout[-4000:]
