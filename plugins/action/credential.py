@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.genai.comfyui.plugins.plugin_utils._ansible import store_context, store_spec
+from ansible_collections.genai.comfyui.plugins.plugin_utils._ansible import store_context, store_spec, unexpected
 from ansible_collections.genai.comfyui.plugins.plugin_utils._credential import CredentialError, Wanted, apply
 from ansible_collections.genai.comfyui.plugins.plugin_utils._declared import declared_users
 from ansible_collections.genai.comfyui.plugins.plugin_utils._hashing import HashingError
 from ansible_collections.genai.comfyui.plugins.plugin_utils._stores import StoreError, open_store
 from ansible_collections.genai.comfyui.plugins.plugin_utils._truth import TruthError
+from ansible_collections.genai.comfyui.plugins.plugin_utils._truth_form import plain, plain_text
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "name": {"type": "str"},
@@ -53,7 +54,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     _supports_async = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run the task. :raises AnsibleActionFail: refused, with a text that holds no secret."""
+        """Run the task. A refusal is a failed result, with a text that holds no secret."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
         _validation, given = self.validate_argument_spec(
@@ -62,22 +63,27 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             required_one_of=[("name", "names")],
             required_if=[("state", "adopted", ("token",))],
         )
+        where = ""
         try:
+            spec = store_spec(given["store"], task_vars, self._templar)
             wanted = _wanted(given)
-            store = open_store(store_spec(given["store"], task_vars, self._templar), store_context(self._loader))
-        except (CredentialError, StoreError) as error:
-            raise AnsibleActionFail(str(error)) from None
-        try:
+            store = open_store(spec, store_context(self._loader))
+            where = f"{store.where}: "
             done = apply(
                 store,
                 wanted,
                 users=lambda name: declared_users(task_vars["hostvars"], task_vars["groups"], name),
                 check_mode=bool(self._task.check_mode),
             )
-        except (CredentialError, TruthError, HashingError) as error:
-            raise AnsibleActionFail(f"{store.where}: {error}") from None
         except StoreError as error:
-            raise AnsibleActionFail(str(error)) from None
+            return {**result, "failed": True, "msg": str(error)}
+        except (CredentialError, TruthError, HashingError) as error:
+            return {**result, "failed": True, "msg": f"{where}{error}"}
+        except AnsibleError:
+            # From templating the store's variable.
+            raise
+        except Exception as error:
+            return {**result, "failed": True, "msg": f"{where}{unexpected(error)}"}
         diff = done.pop("diff")
         result.update(done)
         if given["name"] is not None:
@@ -96,18 +102,13 @@ def _wanted(given: dict[str, Any]) -> Wanted:
         raise CredentialError("a token can only be given with 'state: adopted'")
     policy = given["policy"]
     return Wanted(
-        names=[str(name) for name in names],
-        state=str(given["state"]),
+        names=[plain_text(name) for name in names],
+        state=plain_text(given["state"]),
         create=bool(given["create"]),
-        username=_plain(given["username"]),
-        password=_plain(given["password"]),
+        username=plain(given["username"]),
+        password=plain(given["password"]),
         password_managed=bool(given["password_managed"]),
-        token=_plain(given["token"]),
-        policy=None if policy is None else {key: value for key, value in policy.items() if value is not None},
+        token=plain(given["token"]),
+        policy=None if policy is None else plain({k: v for k, v in policy.items() if v is not None}),
         force=bool(given["force"]),
     )
-
-
-def _plain(value: Any) -> str | None:
-    # Tagged text of ansible-core 2.19+ would carry its tags into the document.
-    return None if value is None else str(value)

@@ -19,7 +19,7 @@ def token_fingerprint(token: Any) -> str:
     if not is_token(token):
         # Of anything weaker, such as a password, a fingerprint could be guessed from.
         raise AnsibleFilterError("token_fingerprint: the input is not a bcrypt hash of exactly 60 characters")
-    shown: str = fingerprint(str(token))
+    shown: str = fingerprint(str.__str__(token))
     return shown
 
 

@@ -93,12 +93,13 @@ _raw:
 
 from typing import Any
 
-from ansible.errors import AnsibleLookupError
+from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _truth
-from ansible_collections.genai.comfyui.plugins.plugin_utils._ansible import store_context, store_spec
+from ansible_collections.genai.comfyui.plugins.plugin_utils._ansible import store_context, store_spec, unexpected
 from ansible_collections.genai.comfyui.plugins.plugin_utils._stores import StoreError, open_store, read_or_new
+from ansible_collections.genai.comfyui.plugins.plugin_utils._truth_form import plain
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
@@ -109,7 +110,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         self.set_options(var_options=variables, direct=kwargs)
         as_dict: bool = self.get_option("as_dict")
         planned: bool = self.get_option("planned")
-        names = [str(term) if isinstance(term, str) else term for term in terms]
+        names = plain(list(terms))
         if not names and not as_dict:
             raise AnsibleLookupError("name at least one credential, or ask for all with as_dict=true")
         try:
@@ -126,6 +127,10 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             raise AnsibleLookupError(str(error)) from None
         except _truth.TruthError as error:
             raise AnsibleLookupError(f"{store.where}: {error}") from None
+        except AnsibleError:
+            raise
+        except Exception as error:
+            raise AnsibleLookupError(unexpected(error)) from None
         if as_dict:
             return [dict(zip(names or sorted(document["credentials"]), views))]
         return views

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from ansible import constants
@@ -25,6 +27,13 @@ def store_spec(option: Any, variables: Mapping[str, Any], templar: Any) -> Any:
     if STORE_VARIABLE not in variables:
         return None
     return templar.template(variables[STORE_VARIABLE])
+
+
+def unexpected(error: Exception) -> str:
+    """Return a message for an error nobody foresaw: its kind and place, but not its text, which may hold a value."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"unexpected {type(error).__name__}{place}; its text is withheld, as it may hold a secret. Please report it"
 
 
 def store_context(loader: Any) -> StoreContext:

@@ -168,7 +168,7 @@ def _report(before: _truth.Document, after: _truth.Document, wanted: Wanted, unm
         item = after["credentials"].get(name)
         credentials.append(
             {
-                "name": str(name),
+                "name": name,
                 "username": item["username"] if item else None,
                 "version": item["labels"]["current"] if item else None,
                 "fingerprint": fingerprint(_truth.current_token(item)) if item and name not in unmade else None,

@@ -25,7 +25,7 @@ def encode(value: str, dialect: str) -> str:
     except (KeyError, TypeError):
         raise ValueError(f"there is no dialect {dialect!r}; known: {', '.join(sorted(DIALECTS))}") from None
     # Ansible hands in subclasses of str; json and re must not see them.
-    return function(str(value))
+    return function(str.__str__(value))
 
 
 def _by_codec(name: str) -> Callable[[str], str]:

@@ -60,7 +60,7 @@ def check_password(password: str) -> bytes:
     if not password:
         raise HashingError("the password is empty")
     try:
-        encoded = str(password).encode("utf-8")
+        encoded = str.encode(password, "utf-8")
     except UnicodeEncodeError:
         raise HashingError("the password is not valid Unicode text") from None
     if len(encoded) > MAX_PASSWORD_BYTES:
@@ -102,7 +102,7 @@ def verify(password: str, token: str) -> bool:
     encoded = check_password(password)
     if not is_token(token):
         raise HashingError("the token is not a bcrypt hash of exactly 60 characters")
-    expected = str(token).encode("ascii")
+    expected = str.encode(token, "ascii")
     return hmac.compare_digest(provider()[1](encoded, expected), expected)
 
 

@@ -29,15 +29,21 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils._truth_form import (
     check_name,
     check_policy,
     check_username,
+    plain,
+    plain_text,
 )
 
 __all__ = [
     "COLLECTION_VERSION",
+    "DEFAULT_POLICY",
     "DEFAULT_USERNAME",
     "Document",
     "TruthError",
     "add_generated",
     "adopt",
+    "check",
+    "check_name",
+    "check_policy",
     "current_token",
     "get",
     "new_document",
@@ -106,7 +112,12 @@ def parse(text: str) -> Document:
 def render(document: Document) -> str:
     """Return the document as YAML text, as :func:`parse` reads it."""
     check(document)
-    return _HEADER + str(yaml.safe_dump(copy.deepcopy(document), sort_keys=False, allow_unicode=True, width=4096))
+    try:
+        body = yaml.safe_dump(plain(document), sort_keys=False, allow_unicode=True, width=4096)
+    except yaml.YAMLError:
+        # Its own text holds the value.
+        raise TruthError("the document holds something that YAML cannot write") from None
+    return _HEADER + str(body)
 
 
 def new_document() -> Document:
@@ -225,7 +236,7 @@ def adopt(
                 "find out which one the servers hold, then adopt it with 'force: true'"
             )
         item["retired"] = [e for e in item["retired"] if e not in known]
-        _replace_current(item, str(token), now)
+        _replace_current(item, plain_text(token), now)
         item["password"] = _password(password)
     return update(new, name, username=username, policy=policy)
 
@@ -337,12 +348,12 @@ def _add(
     if name in document["credentials"]:
         raise TruthError(f"credential {name!r} exists already")
     new = copy.deepcopy(document)
-    new["credentials"][str(name)] = {
+    new["credentials"][plain_text(name)] = {
         "username": check_username(username),
         "policy": check_policy(policy or {}),
         "password": _password(password),
         "labels": {"current": "v1", "pending": None, "previous": None},
-        "versions": {"v1": {"hash": str(token), "made": now, "origin": origin, "promoted": now}},
+        "versions": {"v1": {"hash": plain_text(token), "made": now, "origin": origin, "promoted": now}},
         "rotation": None,
         "retired": [],
     }
@@ -368,7 +379,7 @@ def _replace_current(item: Credential, token: str, now: str) -> None:
 
 
 def _password(value: str | None) -> Password:
-    return {"managed": False} if value is None else {"managed": True, "value": str(value)}
+    return {"managed": False} if value is None else {"managed": True, "value": plain_text(value)}
 
 
 def _idle(item: Credential, name: str, what: str) -> None:

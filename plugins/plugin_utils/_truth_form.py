@@ -119,6 +119,26 @@ DEFAULT_POLICY: dict[str, Any] = {
 }
 
 
+def plain_text(text: str) -> str:
+    """Return the text as a plain ``str``.
+
+    Ansible hands in subclasses (unsafe in 2.18, tagged since 2.19). YAML refuses to write them, and ``str(text)`` may
+    return just another of them.
+    """
+    return str.__str__(text)
+
+
+def plain(value: Any) -> Any:
+    """Return a deep copy of YAML-like data in Python's own types; what is none of them stays as it is."""
+    if isinstance(value, str):
+        return plain_text(value)
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return int.__int__(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def check_name(name: object, where: str = "name") -> str:
     """Return the credential's name. :raises TruthError: not 1 to 63 letters, digits, dots, dashes, underscores."""
     if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
@@ -126,7 +146,7 @@ def check_name(name: object, where: str = "name") -> str:
             f"{where}: {name!r} is not a credential name; use 1 to 63 letters, digits, '.', '_' or '-', "
             "the first a letter or digit"
         )
-    return str(name)
+    return plain_text(name)
 
 
 def check_username(username: object, where: str = "username") -> str:
@@ -143,7 +163,7 @@ def check_username(username: object, where: str = "username") -> str:
         raise TruthError(f"{where}: must not begin or end with a blank")
     if ":" in username or not username.isprintable():
         raise TruthError(f"{where}: must not hold a colon, a line break or a control character")
-    return str(username)
+    return plain_text(username)
 
 
 def check_policy(policy: object, where: str = "policy") -> dict[str, Any]:
@@ -167,7 +187,7 @@ def check_policy(policy: object, where: str = "policy") -> dict[str, Any]:
             _integer(value, place, 0, 24 * 366)
         elif value is not None:
             _integer(value, place, 1, 36500)
-    return {str(key): _plain(value) for key, value in items.items()}
+    return {plain_text(key): plain(value) for key, value in items.items()}
 
 
 def check(document: object) -> Document:
@@ -290,13 +310,6 @@ def _rotation(item: Mapping[str, Any], labels: Mapping[str, Any], where: str) ->
     label = "current" if item["phase"] == "switched" else "pending"
     if item["to"] is None or item["to"] != labels[label]:
         raise TruthError(f"{where}.to: is not the version labelled {label}, as phase {item['phase']} demands")
-
-
-def _plain(value: Any) -> Any:
-    # Ansible hands in subclasses of str and int, which YAML would refuse to write.
-    if isinstance(value, str):
-        return str(value)
-    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _mapping(value: object, where: str) -> Mapping[str, Any]:

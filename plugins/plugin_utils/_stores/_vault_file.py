@@ -52,9 +52,9 @@ def open_store(spec: Mapping[str, Any], context: StoreContext) -> VaultFileStore
     if vault_id is not None and (not isinstance(vault_id, str) or not vault_id):
         raise StoreError("vault_id of the credential store must be the label of a vault secret")
     return VaultFileStore(
-        os.path.abspath(context.resolve(str(path))),
+        os.path.abspath(context.resolve(str.__str__(path))),
         context.vault_secrets,
-        vault_id=None if vault_id is None else str(vault_id),
+        vault_id=None if vault_id is None else str.__str__(vault_id),
         default_vault_id=context.encrypt_vault_id,
     )
 

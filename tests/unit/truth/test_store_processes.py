@@ -20,6 +20,9 @@ import pytest
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _truth
 from ansible_collections.genai.comfyui.plugins.plugin_utils._stores import Conflict, change
 
+# The children touch nothing that the test runner's threads could hold.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
 ROUNDS = 12
 # Every call that a write makes on its way to the disk.
 STEPS = ("open", "write", "fchmod", "fsync", "rename", "unlink", "close", "setxattr")

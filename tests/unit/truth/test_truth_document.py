@@ -17,6 +17,7 @@ import yaml
 
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _truth
+from ansible_collections.genai.comfyui.plugins.plugin_utils._ansible import unexpected
 from ansible_collections.genai.comfyui.plugins.plugin_utils._truth import TruthError
 
 
@@ -66,6 +67,51 @@ def test_unquoted_times_stay_text(h: SimpleNamespace, doc: Any) -> None:
 def test_odd_passwords_come_back_as_they_were(odd: str, h: SimpleNamespace) -> None:
     new = _truth.add_generated(_truth.new_document(), "main", token=h.LETTER, password=odd, now=h.NOW)
     assert _truth.view(_truth.parse(_truth.render(new)), "main")["password"] == odd
+
+
+class Clinging(str):
+    """Text that str() does not free of its class, as ansible-core 2.18's unsafe text."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self
+
+
+def test_subclasses_of_text_and_numbers_are_written_plain(h: SimpleNamespace) -> None:
+    number: Any = type("Number", (int,), {})(5)
+    policy = {Clinging("cost"): number, "window": Clinging("Sun")}
+    new = _truth.adopt(
+        _truth.new_document(),
+        Clinging("main"),
+        token=Clinging(h.LETTER),
+        password=Clinging("pw"),
+        now=h.NOW,
+        username=Clinging("ops"),
+        policy=policy,
+    )
+    expected = _truth.adopt(
+        _truth.new_document(),
+        "main",
+        token=h.LETTER,
+        password="pw",
+        now=h.NOW,
+        username="ops",
+        policy={"cost": 5, "window": "Sun"},
+    )
+    assert _truth.render(new) == _truth.render(expected)
+    assert type(next(iter(new["credentials"]))) is str
+    view = _truth.view(new, "main")
+    assert {type(view[key]) for key in ("username", "password", "token")} == {str}
+
+
+def test_an_unforeseen_error_does_not_show_its_text(h: SimpleNamespace) -> None:
+    try:
+        raise KeyError(h.LETTER)
+    except KeyError as error:
+        message = unexpected(error)
+    assert "unexpected KeyError at test_truth_document.py:" in message
+    assert h.LETTER not in message
 
 
 def test_a_generated_credential_is_version_1_and_in_force(h: SimpleNamespace) -> None:
