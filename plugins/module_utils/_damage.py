@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from typing import Callable
 from urllib.parse import unquote
 
+Form = tuple[str, Callable[[str], bool]]
+"""A kind of damage: its name, and whether a text is its result."""
+
 _DEPTH = 3
 _LONGEST = 1000
 
@@ -62,10 +65,13 @@ def recognise(found: str, value: str, token: str | None = None, password: str | 
     """
     if found == value:
         return None
-    for text, causes in _taken_back(found):
-        cause = "" if text == value else _cause(text, token, password)
-        if cause is not None:
-            return " and ".join(([cause] if cause else []) + causes)
+    texts = list(_taken_back(found))
+    # The surest explanation first: nothing was lost, then something else stands there, then remains.
+    exact = [("", lambda text: text == value)]
+    for how, matches in [*exact, *_swapped(token, password), *(_lost(token) if token else ())]:
+        for text, causes in texts:
+            if matches(text):
+                return " and ".join(([how] if how else []) + causes)
     return None
 
 
@@ -87,23 +93,16 @@ def _taken_back(found: str) -> Iterator[tuple[str, list[str]]]:
         level = following
 
 
-def _cause(text: str, token: str | None, password: str | None) -> str | None:
-    if token is None:
-        return None
-    if text == token:
-        return "the bare token, without what belongs before it"
-    if text == f"Bearer {token}":
-        return "'Bearer ' before it"
-    if password and text == password:
-        return "the password in place of the token"
-    bare = text[len("Bearer ") :] if text.startswith("Bearer ") else text
-    for how, matches in _lost(token):
-        if matches(bare):
-            return how
-    return None
+def _swapped(token: str | None, password: str | None) -> Iterator[Form]:
+    """Yield what was written in place of the value."""
+    if token:
+        yield "the bare token, without what belongs before it", token.__eq__
+        yield "'Bearer ' before it", f"Bearer {token}".__eq__
+        if password:
+            yield "the password in place of the token", password.__eq__
 
 
-def _lost(token: str) -> Iterator[tuple[str, Callable[[str], bool]]]:
+def _lost(token: str) -> Iterator[Form]:
     """Yield what cannot be taken back: its name and whether a text is the result."""
     named = re.sub(r"\$[A-Za-z_][A-Za-z0-9_]*", "", token)
     if named != token:
@@ -118,6 +117,7 @@ def _lost(token: str) -> Iterator[tuple[str, Callable[[str], bool]]]:
     tails = tails or {salt}
 
     def by_shell(text: str) -> bool:
+        text = text[len("Bearer ") :] if text.startswith("Bearer ") else text
         return text[:1] == token[2] and any(text.endswith(tail) for tail in tails)
 
     def by_other_variable(text: str) -> bool:

@@ -115,7 +115,8 @@ def judge(found: str, field: str, credential: Mapping[str, Any], url: str | None
     for _status, version, value in known:
         own = str(version["token"]) if field in _TOKEN_FIELDS else None
         if own and own == token:
-            return Verdict("damaged", f"{_named(field, version)}, but what stands around it differs", mark)
+            why = "what belongs before it is missing" if found == token else "what stands around it differs"
+            return Verdict("damaged", f"{_named(field, version)}, but {why}", mark)
         password = version.get("password") or credential.get("password")
         how = recognise(found, value, own, str(password) if password else None)
         if how:

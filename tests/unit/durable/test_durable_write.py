@@ -168,7 +168,7 @@ def test_set_attributes_leaves_content_and_time(tmp_path: Path) -> None:
         _durable.set_attributes(str(path), expected=b"two", mode=0o600)
 
 
-def test_extended_attributes_are_kept(tmp_path: Path) -> None:
+def test_extended_attributes_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """User attributes and access control lists go with the file, the list never wider than the mode."""
     path = tmp_path / "secret"
     path.write_bytes(b"one")
@@ -185,6 +185,13 @@ def test_extended_attributes_are_kept(tmp_path: Path) -> None:
     _durable.write(str(path), b"two", expected=b"one")
     assert os.getxattr(path, "user.note") == b"kept"
     assert os.getxattr(path, "system.posix_acl_access") == acl
+    real = os.setxattr
+
+    def watched(target: int, name: str, value: bytes) -> None:
+        real(target, name, value)
+        assert os.fstat(target).st_mode & 0o077 == 0
+
+    monkeypatch.setattr(os, "setxattr", watched)
     _durable.write(str(path), b"three", expected=b"two", mode=0o600)
     assert mode_of(path) == 0o600
     kept = os.getxattr(path, "system.posix_acl_access")
