@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sync_cases import LETTER, ROTATING, consumer, credential, file, sync
 
+from ansible_collections.genai.comfyui.plugins.module_utils import _codecs
 from ansible_collections.genai.comfyui.plugins.module_utils._agree import agree
-from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError
+from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError, Span
+from ansible_collections.genai.comfyui.plugins.module_utils._codecs.dotenv import Dotenv
 from ansible_collections.genai.comfyui.plugins.module_utils._consumers import read_field
 from ansible_collections.genai.comfyui.plugins.module_utils._durable import DurableError
 
@@ -158,3 +160,31 @@ def test_any_file(tmp_path: Path, data: bytes, codec: str) -> None:
     else:
         assert read_field(str(path), codec, one["key"]) == LETTER
         assert agree([one], {"main": ROTATING}, False).changed_paths == []
+
+
+def test_unwritable_place_is_known_beforehand(tmp_path: Path) -> None:
+    """What would stop the second write is found before the first one."""
+    first, second = file(tmp_path / "first", ""), file(tmp_path / "second", "")
+    (tmp_path / ".second.lock").symlink_to(tmp_path / "elsewhere")
+    result = sync(consumer(first), consumer(second))
+    assert "nothing was written" in str(result.error)
+    assert "its lock file" in str(result.error)
+    assert first.read_text(encoding="utf-8") == ""
+
+
+class CaseBlind(Dotenv):
+    """A format in which two keys may name one place."""
+
+    name = "case_blind"
+
+    def locate(self, text: str, key: str | None) -> Span | None:
+        return super().locate(text, (key or "").upper())
+
+
+def test_two_keys_for_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Consumers whose keys differ but whose spans do not are refused."""
+    monkeypatch.setattr(_codecs, "CODECS", {**_codecs.CODECS, "case_blind": CaseBlind()})
+    path = file(tmp_path / "env", "T=x\n")
+    result = sync(consumer(path, "case_blind", key="T"), consumer(path, "case_blind", id="low", key="t"))
+    assert f"low ({path}): line 1: it claims the same place as consumer env" in str(result.error)
+    assert path.read_text(encoding="utf-8") == "T=x\n"
