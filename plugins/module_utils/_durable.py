@@ -133,10 +133,10 @@ def set_attributes(
 
     *expected* is the content seen before: another one is refused as in :func:`write`. None keeps a value.
     """
-    with locked(path, timeout) as (directory, name), opened_file(directory, name, path) as descriptor:
+    with locked(path, timeout) as place, opened_file(*place, path) as descriptor:
         if descriptor is None or content(descriptor, path) != expected:
             raise DurableError("changed_meanwhile", path, "the file was changed by somebody else meanwhile; run again")
-        refuse_mount(directory, name, path)
+        refuse_mount(*place, path)
         try:
             # First the mode, which only ever takes rights away from the old owner's group before it changes hands.
             if mode is not None:
