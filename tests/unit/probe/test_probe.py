@@ -125,6 +125,8 @@ def test_without_token_nothing_is_proven() -> None:
             "unexpected",
             "the token is accepted, but the web form refuses the password",
         ),
+        ((302, "/login"), "unexpected", "the token is accepted, but the web form refuses the password"),
+        ((302, "/?wrong_password=1"), "unexpected", "the token is accepted, but the web form answered 302"),
         ((302, ""), "unexpected", "the token is accepted, but the web form answered 302"),
         ((200, ""), "unexpected", "the token is accepted, but the web form answered 200"),
         (
