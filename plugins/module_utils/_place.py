@@ -39,7 +39,7 @@ class DurableError(OSError):
     """A refusal or a failure. ``str()`` names the path and the mend, and holds nothing of the content.
 
     ``reason`` is one of: ``bad_path``, ``no_directory``, ``symlink``, ``hard_link``, ``not_a_file``, ``mount``,
-    ``unsafe_directory``, ``read_only``, ``cross_device``, ``no_space``, ``permission``, ``too_big``, ``locked``,
+    ``unsafe_directory``, ``no_file`` (only from readers), ``read_only``, ``cross_device``, ``no_space``, ``permission``, ``too_big``, ``locked``,
     ``changed_meanwhile``, ``refused_by_validator``, ``attributes``, ``read_back``, ``not_durable``, ``os_error``.
     Unless it is one of the last two, the target is as it was.
     """
