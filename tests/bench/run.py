@@ -90,7 +90,7 @@ class Bench:
 
     def times(self, *argv: str, environment: dict[str, str] | None = None) -> float:
         """Return the median wall time of some runs."""
-        return statistics.median(self.once(*argv, environment=environment) for _ in range(self.runs))
+        return statistics.median(self.once(*argv, environment=environment) for _round in range(self.runs))
 
 
 def reconcile(bench: Bench, counts: list[int]) -> Json:

@@ -20,7 +20,7 @@ def pixels(data: bytes) -> tuple[int, int, set[tuple[int, ...]]]:
         head = body if kind == b"IHDR" else head
         packed += body if kind == b"IDAT" else b""
         at += 12 + length
-    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", head)
+    width, height, depth, colour, _compression, _filter, interlaced = struct.unpack(">IIBBBBB", head)
     assert (depth, colour, interlaced) == (8, 2, 0)
     raw, previous, colours = zlib.decompress(packed), [0] * width * 3, set()
     for row in range(height):

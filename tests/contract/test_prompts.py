@@ -64,7 +64,7 @@ def test_a_picture_can_be_made_and_fetched(site: Site, bearer: dict[str, str]) -
 
 def test_the_same_prompt_again_is_answered_from_the_cache(site: Site, bearer: dict[str, str]) -> None:
     body = {"prompt": picture(f"cache-{uuid.uuid4().hex[:8]}"), "client_id": "acceptance-test"}
-    first, second = (wait_for(site, bearer, post(site, bearer, body).json()["prompt_id"]) for _ in range(2))
+    first, second = (wait_for(site, bearer, post(site, bearer, body).json()["prompt_id"]) for _turn in range(2))
     assert second["outputs"] == first["outputs"]
     cached = next(data for event, data in second["status"]["messages"] if event == "execution_cached")
     assert sorted(cached["nodes"]) == ["1", "2"]

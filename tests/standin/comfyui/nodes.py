@@ -95,7 +95,7 @@ class SaveImage:
         prompt: Any = None,
         extra_pnginfo: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        folder, stem, counter, subfolder, _ = folder_paths.get_save_image_path(
+        folder, stem, counter, subfolder, _prefix = folder_paths.get_save_image_path(
             filename_prefix, self.output_dir, images[0].width, images[0].height
         )
         texts: dict[str, str] = {}

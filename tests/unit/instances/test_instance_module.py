@@ -95,6 +95,7 @@ class Host:
             capture_output=True,
             text=True,
             timeout=60,
+            check=False,
             env=self.environment,
         )
         for secret in (LETTER, DIGIT, "Correct-Horse-1"):

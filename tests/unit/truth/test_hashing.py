@@ -68,7 +68,7 @@ def test_each_provider_makes_tokens_the_other_accepts(name: str, ident: str, mon
 
 def test_the_default_is_cost_12_and_each_salt_is_new() -> None:
     assert _hashing.make_token("x").startswith("$2b$12$")
-    assert len({_hashing.make_token("x", cost=4) for _ in range(50)}) == 50
+    assert len({_hashing.make_token("x", cost=4) for _turn in range(50)}) == 50
 
 
 def test_the_salt_is_bcrypts_own_base64() -> None:
@@ -186,7 +186,7 @@ def test_neither_passlib_nor_crypt_is_imported() -> None:
 
 
 def test_random_passwords_need_no_quoting_anywhere() -> None:
-    made = {_hashing.random_password() for _ in range(500)}
+    made = {_hashing.random_password() for _turn in range(500)}
     assert len(made) == 500
     assert all(re.fullmatch(r"[A-HJ-NP-Za-km-z][A-HJ-NP-Za-km-z2-9]{31}", password) for password in made)
     assert len(set("".join(made))) == 57

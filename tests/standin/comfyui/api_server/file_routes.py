@@ -128,7 +128,7 @@ def _add_model_routes(routes: web.RouteTableDef) -> None:
             return web.Response(status=404)
         found = []
         for index, path in enumerate(folder_paths.get_folder_paths(folder)):
-            for where, _, files in os.walk(path):
+            for where, _folders, files in os.walk(path):
                 for file in sorted(files):
                     full = os.path.join(where, file)
                     stat = os.stat(full)

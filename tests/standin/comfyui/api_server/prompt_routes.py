@@ -94,7 +94,7 @@ def add_prompt_routes(routes: web.RouteTableDef, server: Any) -> None:
             wanted = (await request.json()).get("prompt_id")
         except json.JSONDecodeError:
             wanted = None
-        running, _ = server.prompt_queue.get_current_queue()
+        running, _pending = server.prompt_queue.get_current_queue()
         if wanted is None or any(item[1] == wanted for item in running):
             logging.info("Interrupting %s", f"prompt {wanted}" if wanted else "whatever runs")
             nodes.interrupt_processing()
