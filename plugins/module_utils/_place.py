@@ -38,10 +38,10 @@ _REASONS = {
 class DurableError(OSError):
     """A refusal or a failure. ``str()`` names the path and the mend, and holds nothing of the content.
 
-    ``reason`` is one of: ``bad_path``, ``no_directory``, ``symlink``, ``hard_link``, ``not_a_file``, ``mount``,
-    ``unsafe_directory``, ``no_file`` (only from readers), ``read_only``, ``cross_device``, ``no_space``, ``permission``, ``too_big``, ``locked``,
-    ``changed_meanwhile``, ``refused_by_validator``, ``attributes``, ``read_back``, ``not_durable``, ``os_error``.
-    Unless it is one of the last two, the target is as it was.
+    ``reason`` is one of: ``bad_path``, ``no_directory``, ``no_file`` (only from readers), ``symlink``, ``hard_link``,
+    ``not_a_file``, ``mount``, ``unsafe_directory``, ``read_only``, ``cross_device``, ``no_space``, ``permission``,
+    ``too_big``, ``locked``, ``changed_meanwhile``, ``refused_by_validator``, ``attributes``, ``os_error``,
+    ``read_back``, ``not_durable``. Unless it is one of the last two, the content of the target is as it was.
     """
 
     def __init__(self, reason: str, path: str, message: str) -> None:
