@@ -154,9 +154,10 @@ class VaultFileStore:
     def check_writable(self, etag: str | None) -> None:
         """Find out without writing whether it could be; see the interface."""
         self._load()
-        directory = os.path.dirname(self.path)
-        if not os.access(directory, os.W_OK | os.X_OK):
-            raise StoreError(f"{self.where}: the directory {directory} is not writable for this user")
+        try:
+            _durable.check_writable(self.path)
+        except _durable.DurableError as error:
+            raise StoreError(f"credential store {error}") from None
         try:
             self._secret_for(self._seen.get(etag) if etag is not None else None)
         except _vault_adapter.VaultError as error:
