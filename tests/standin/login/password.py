@@ -91,7 +91,7 @@ async def get_logout(request: web.Request) -> web.StreamResponse:
 
 @routes.get("/guest_mode")
 async def get_guest_mode(request: web.Request) -> web.Response:
-    return web.json_response({"guestMode": guest_mode()})
+    return web.json_response({"guestMode": (await get_session(request)).get("guest_mode", False)})
 
 
 routes.static("/old_css", os.path.join(HERE, "old_css"))
