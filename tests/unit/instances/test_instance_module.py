@@ -208,6 +208,15 @@ def test_a_refused_start_ends_stopped_with_the_reason_of_the_unit(host: Host) ->
     assert host.state("b")["active"] == "active"
 
 
+def test_secrets_are_masked_and_nothing_else(host: Host) -> None:
+    # "comfyui" is a user name here, and must not turn every unit's name into stars.
+    credential = {"username": "comfyui", "token": LETTER, "password": "Correct-Horse-1", "version": "v7"}
+    one = host.unit("a", refuses="comfyui-start: Correct-Horse-1 is a poor password in v7")
+    result = host.run(one, credentials={"main": credential}, fails=True)
+    assert result["instances"][0]["unit"] == "comfyui@a.service"
+    assert "comfyui-start: ******** is a poor password in v7" in result["msg"]
+
+
 def test_a_start_that_does_not_end_is_stopped(host: Host) -> None:
     host.alter("z", active="inactive")
     one = host.unit(hangs=600)

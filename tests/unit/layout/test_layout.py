@@ -231,6 +231,19 @@ def test_the_links_of_a_service_user_are_not_followed(tmp_path: Path) -> None:
             plan([parse(wanted(link / "f", state))])
 
 
+def test_a_file_that_turns_into_a_link_after_the_plan_is_not_followed(tmp_path: Path) -> None:
+    file, victim = tmp_path / "f", tmp_path / "victim"
+    for path in (file, victim):
+        path.write_text("")
+        path.chmod(0o600)
+    (step,) = plan([parse(wanted(file, "file", mode="0666"))])
+    file.unlink()
+    file.symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic links"):
+        _layout_apply.apply(step)
+    assert mode(victim) == 0o600
+
+
 def test_check_mode_on_a_bare_host_reports_changes(tmp_path: Path) -> None:
     raw = [
         wanted(tmp_path / "none/below", "directory", owner="no-such-user-here", group="no-such-group-here"),
