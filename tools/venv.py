@@ -95,7 +95,9 @@ def main() -> None:
     inner = venv / "bin" / "python"
     if not (stamp.exists() and stamp.read_text() == digest):
         print(f"tools: {venv.name} with {python} ({name}); first time takes about a minute", file=sys.stderr)
-        subprocess.run([python, "-m", "venv", "--clear", str(venv)], check=True)
+        # Cleared only for another Python: whoever works in it meanwhile keeps it through a change of requirements.
+        clear = ["--clear"] if python_version(str(inner)) != version else []
+        subprocess.run([python, "-m", "venv", *clear, str(venv)], check=True)
         subprocess.run([str(inner), "-m", "pip", "install", "-q", "uv"], check=True)
         install = [str(venv / "bin" / "uv"), "pip", "install", "-q", "-p", str(inner), "-r", str(REQUIREMENTS / name)]
         if subprocess.run(install, check=False).returncode != 0:

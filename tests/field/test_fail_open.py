@@ -28,7 +28,7 @@ class Seed(t.NamedTuple):
 
 SEEDS = {
     "a dependency of the node is gone": Seed(
-        f"mv {SITE}/aiohttp_session /root/gone", "not proven locked", f"mv /root/gone $(echo {SITE})/aiohttp_session"
+        f"mv {SITE}/aiohttp_session /root/gone", "aiohttp_session", f"mv /root/gone $(echo {SITE})/aiohttp_session"
     ),
     "PASSWORD cannot be read": Seed(f"chown root:root {PASSWORD}; chmod 000 {PASSWORD}", "PASSWORD"),
     "PASSWORD is empty": Seed(f": > {PASSWORD}", "PASSWORD"),

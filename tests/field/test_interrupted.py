@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from conftest import ROOT, Field, Knocker
 
@@ -24,23 +26,26 @@ systemctl daemon-reload; systemctl reset-failed; true
 """
 
 
-def test_killed_at_each_task_in_turn_it_converges(converged: Field) -> None:
+# Every fourth task in turn, from one bare host on, is what fits into every run of the tests; FIELD_STRIDE=1 takes each.
+STRIDE = int(os.environ.get("FIELD_STRIDE", "4"))
+
+
+def test_killed_at_task_after_task_it_converges(converged: Field) -> None:
     field = converged
     field.on("srv-1", RESET)
     with Knocker(field.address("srv-1")) as knocker:
-        number, killed = 0, 0
-        while True:
-            number += 1
+        killed = 0
+        for number in range(1, 400, STRIDE):
             done = field.site(STOP_AT_TASK=str(number), **CALLBACK)
             if done.returncode == 0:
                 break
             assert done.returncode == -9, done.stdout[-6000:]
             killed += 1
-            assert number < 100
-        assert killed >= 20, f"only {killed} tasks were reached"
+        assert killed * STRIDE >= 40, f"only {killed} runs were killed"
         again = field.site()
         assert again.returncode == 0, again.stdout[-6000:]
-        assert "changed=0" in again.stdout.split("PLAY RECAP")[1]
+        recap = [line for line in again.stdout.split("PLAY RECAP")[1].splitlines() if "changed=" in line]
+        assert all("changed=0" in line for line in recap), recap
         assert field.state() == "active"
     assert knocker.answers > 0
     assert knocker.let_in == []
