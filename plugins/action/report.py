@@ -138,7 +138,7 @@ def _sources(given: Mapping[str, Any], variables: Mapping[str, Any]) -> Sources:
 def _reader(hostvars: Mapping[str, Any], host: str) -> Read:
     # Each look into hostvars puts all of a host's variables together anew; one look a host is enough.
     variables = hostvars[host] if host in hostvars else {}  # noqa: SIM401 - its get() makes up unknown hosts
-    return lambda name: variables.get(name)
+    return variables.get
 
 
 def _safely(read: Read, name: str) -> Any:

@@ -69,6 +69,7 @@ def run(*words: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
     """Run a command in the C locale. Raises SystemdError when it cannot be run or does not end in time."""
     environment = {**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": ""}
     try:
+        # pylint: disable-next=ansible-bad-function  # AnsibleModule.run_command knows no timeout
         return subprocess.run(  # noqa: S603 - fixed programs, no shell
             words, capture_output=True, text=True, errors="replace", check=False, timeout=timeout, env=environment
         )
