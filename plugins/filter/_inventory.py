@@ -45,5 +45,6 @@ class FilterModule:
             _server_tree.server_lib,
             _server_tree.server_remains,
             _server_tree.server_tree,
+            _server_tree.server_units,
         ]
         return {f"_{function.__name__}": _shell(function) for function in functions}

@@ -101,6 +101,17 @@ def server_tree(instances: list[Json], settings: Settings) -> list[Json]:
     for one in instances:
         entries += [directory(f"{home}/instances/{one['name']}"), owned(f"{data}/instances/{one['name']}")]
         entries += [owned(one[key]) for key in _DATA_DIRS]
+    return entries
+
+
+def server_units(instances: list[Json], settings: Settings, template: str) -> list[Json]:
+    """Return the template unit and each instance's drop-in.
+
+    :param settings: see :func:`dropin`.
+    :param template: text of comfyui@.service.
+    """
+    entries = [text(f"{UNIT_DIR}/comfyui@.service", template)]
+    for one in instances:
         entries.append(directory(f"{UNIT_DIR}/{one['unit']}.d"))
         entries.append(text(f"{UNIT_DIR}/{one['unit']}.d/instance.conf", dropin(one, settings)))
     return entries

@@ -18,14 +18,18 @@ TWO = topology.instances([{}, {"name": "b", "port": 2, "guest": True, "cors_orig
 
 def test_parents_come_before_what_is_in_them() -> None:
     seen = {"/", "/opt", "/srv", "/etc/systemd/system"}
-    for entry in tree.server_tree(TWO, SETTINGS) + tree.server_lib("/opt/comfyui"):
+    laid = tree.server_tree(TWO, SETTINGS) + tree.server_lib("/opt/comfyui") + tree.server_units(TWO, SETTINGS, "x")
+    for entry in laid:
         assert posixpath.dirname(entry["path"]) in seen, entry["path"]
         seen.add(entry["path"])
 
 
 def test_the_service_user_owns_data_and_never_code_or_units() -> None:
     for entry in (
-        tree.server_tree(TWO, SETTINGS) + tree.server_lib("/opt/comfyui") + tree.login_tree(TWO, "comfyui", "x")
+        tree.server_tree(TWO, SETTINGS)
+        + tree.server_lib("/opt/comfyui")
+        + tree.server_units(TWO, SETTINGS, "x")
+        + tree.login_tree(TWO, "comfyui", "x")
     ):
         if entry["state"] == "absent":
             continue
