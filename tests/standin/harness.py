@@ -213,14 +213,20 @@ class Pair:
     _runs: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        skip = shutil.ignore_patterns(".git", "__pycache__", "login", "PASSWORD", "user", "output", "temp")
-        # Only at the top: packages below may have folders of these names.
-        shutil.copytree(
-            self.comfyui, self.code, symlinks=True, ignore=lambda d, n: skip(d, n) if d == str(self.comfyui) else []
-        )
+        shutil.copytree(self.comfyui, self.code, symlinks=True, ignore=self._leave_out)
         if self.login is not None:
             ours = shutil.ignore_patterns(".git", "__pycache__", ".secret-key.txt")
             shutil.copytree(self.login, self.node, ignore=ours)
+
+    def _leave_out(self, folder: str, names: list[str]) -> set[str]:
+        """What a used checkout holds beyond its code: secrets, users' files, models."""
+        place = Path(folder).relative_to(self.comfyui)
+        if place == Path():
+            return {".git", "__pycache__", "login", "PASSWORD", "user", "temp", "venv", ".venv"} & set(names)
+        if place.parts[0] not in ("models", "input", "output"):
+            return {"__pycache__"} & set(names)
+        files = [name for name in names if Path(folder, name).is_file()]
+        return {name for name in files if Path(folder, name).stat().st_size > 0 or name.startswith(".")}
 
     @property
     def code(self) -> Path:
