@@ -91,5 +91,5 @@ def test_the_knocking_would_notice_an_open_server(converged: Field) -> None:
             field.on("srv-1", f"curl -sf http://127.0.0.1:{port}/system_stats")
         assert knocker.let_in
     finally:
-        field.on("srv-1", f"pkill -f -- '--port {port}'; {seed.mend}", check=False)
+        field.on("srv-1", f"{seed.mend}; pkill -f '[m]ain.py --listen 0.0.0.0 --port {port}'", check=False)
     assert field.site().returncode == 0

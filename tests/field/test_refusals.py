@@ -158,3 +158,48 @@ def test_an_unreachable_host_is_named_as_not_checked(converged: Field) -> None:
     finally:
         subprocess.run(["docker", "start", "genai-comfyui-field-cli-1"], check=True, capture_output=True)
         converged.on("cli-1", "systemctl is-system-running --wait || true")
+
+
+def test_an_argument_that_the_deployed_comfyui_does_not_know_is_refused_by_name(unchanged: Field) -> None:
+    dropins = "cat /etc/systemd/system/comfyui@*/*.conf | sha256sum"
+    before = unchanged.on("srv-1", dropins)
+    done = unchanged.site("-e", "{comfyui_launch_args: [--normalvram]}")
+    assert done.returncode != 0
+    assert "--normalvram is not known to the deployed ComfyUI" in done.stdout, done.stdout[-4000:]
+    assert unchanged.on("srv-1", dropins) == before
+
+
+def test_a_dirty_checkout_is_reported_and_stays(unchanged: Field) -> None:
+    unchanged.on("srv-1", f"echo '# mine' >> {APP}/folder_paths.py")
+    try:
+        done = unchanged.site("-e", "comfyui_version=0000000000000000000000000000000000000001")
+        assert done.returncode != 0
+        assert APP in done.stdout
+        assert "# mine" in unchanged.on("srv-1", f"tail -1 {APP}/folder_paths.py")
+    finally:
+        unchanged.on("srv-1", f"cd {APP} && git checkout -q folder_paths.py")
+
+
+def test_a_tag_that_moved_upstream_is_reported_and_not_followed(converged: Field) -> None:
+    field = converged
+    field.on(
+        "srv-1",
+        "rm -rf /root/moved; git clone -q --bare /srv/git/ComfyUI.git /root/moved; cd /root/moved;"
+        f" git tag -f moving $(git -C {APP} rev-parse HEAD)",
+    )
+    upstream = ("-e", "{comfyui_repo: 'file:///root/moved', comfyui_version: moving}", "--tags", "comfyui")
+    try:
+        done = field.site(*upstream)
+        assert done.returncode == 0, done.stdout[-4000:]
+        head = field.on("srv-1", f"git -C {APP} rev-parse HEAD")
+        field.on(
+            "srv-1",
+            "cd /root/moved; git -c user.name=x -c user.email=x@example.com tag -f moving"
+            " $(git -c user.name=x -c user.email=x@example.com commit-tree -p HEAD -m evil HEAD^{tree})",
+        )
+        done = field.site(*upstream)
+        assert done.returncode != 0, done.stdout[-4000:]
+        assert field.on("srv-1", f"git -C {APP} rev-parse HEAD") == head
+    finally:
+        field.on("srv-1", "rm -rf /root/moved")
+    assert field.site().returncode == 0
