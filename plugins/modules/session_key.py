@@ -64,7 +64,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-keys:
+files:
   description: One record a file.
   returned: always
   type: list
@@ -161,7 +161,7 @@ def main() -> None:
         module.fail_json(msg=f"mode {params['mode']!r} must be octal text that gives others nothing, such as '0600'.")
     if len(set(params["paths"])) != len(params["paths"]):
         module.fail_json(msg="paths names a file twice; each instance needs a key file of its own.")
-    keys: list[dict[str, Any]] = []
+    records: list[dict[str, Any]] = []
     try:
         want = {
             "state": params["state"],
@@ -171,16 +171,16 @@ def main() -> None:
         }
         seen: set[str] = set()
         for path in params["paths"]:
-            keys.append(_one(path, seen, want, module.check_mode))
+            records.append(_one(path, seen, want, module.check_mode))
     except (OSError, ValueError) as error:
-        module.fail_json(msg=str(error), keys=keys)
-    before = "".join(f"{one['path']}: {one.pop('before')}\n" for one in keys)
+        module.fail_json(msg=str(error), files=records)
+    before = "".join(f"{one['path']}: {one.pop('before')}\n" for one in records)
     after = "".join(
         f"{one['path']}: {one['fingerprint'] or 'a new key'}{', ' + one['reason'] if one['reason'] else ''}\n"
-        for one in keys
+        for one in records
     )
-    changed = any(one["changed"] for one in keys)
-    result: dict[str, Any] = {"changed": changed, "keys": keys}
+    changed = any(one["changed"] for one in records)
+    result: dict[str, Any] = {"changed": changed, "files": records}
     if changed:
         result["diff"] = {"before": before, "after": after}
     module.exit_json(**result)

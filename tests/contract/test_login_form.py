@@ -22,7 +22,7 @@ def cookie(server: Server) -> dict[str, str]:
 def test_the_right_password_gives_a_cookie_that_opens(locked: Server) -> None:
     answer = locked.login(password=PASSWORD)
     assert (answer.status, answer.location) == (302, "/")
-    name, _, attributes = answer.headers["set-cookie"].partition("=")
+    name, _equals, attributes = answer.headers["set-cookie"].partition("=")
     assert name == "AIOHTTP_SESSION"
     assert attributes.endswith("; HttpOnly; Path=/")
     opened = {"Cookie": answer.cookie}

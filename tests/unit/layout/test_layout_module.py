@@ -19,7 +19,9 @@ def run(place: Path, entries: list[dict[str, Any]], fails: bool = False, **setti
     given = place / "arguments"
     arguments = {"entries": entries, "_ansible_tmpdir": str(place), **settings}
     given.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
-    done = subprocess.run([sys.executable, "-m", MODULE, str(given)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", MODULE, str(given)], capture_output=True, text=True, timeout=60, check=False
+    )
     result: dict[str, Any] = json.loads(done.stdout)
     assert bool(result.get("failed")) == fails, result
     return result

@@ -230,6 +230,6 @@ def test_a_target_does_not_show_its_secrets() -> None:
 
 
 def test_made_up_tokens_are_well_formed() -> None:
-    made = {_probe._random_token(TOKEN) for _ in range(500)}
+    made = {_probe._random_token(TOKEN) for _turn in range(500)}
     assert len(made) == 500
     assert all(is_token(token) for token in made)

@@ -89,7 +89,9 @@ def run(place: Path, paths: list[Path], fails: bool = False, **settings: Any) ->
     given = place / "arguments"
     arguments = {"paths": [str(path) for path in paths], **settings}
     given.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
-    done = subprocess.run([sys.executable, "-m", MODULE, str(given)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", MODULE, str(given)], capture_output=True, text=True, timeout=60, check=False
+    )
     result: dict[str, Any] = json.loads(done.stdout)
     assert bool(result.get("failed")) == fails, result
     for data in keys_before + [path.read_bytes() for path in paths if path.is_file()]:
@@ -101,16 +103,16 @@ def run(place: Path, paths: list[Path], fails: bool = False, **settings: Any) ->
 def test_first_run_then_nothing(tmp_path: Path) -> None:
     paths = [tmp_path / "a", tmp_path / "b"]
     planned = run(tmp_path, paths, _ansible_check_mode=True, _ansible_diff=True)
-    assert [one["fingerprint"] for one in planned["keys"]] == [None, None]
+    assert [one["fingerprint"] for one in planned["files"]] == [None, None]
     assert not paths[0].exists()
     first = run(tmp_path, paths)
-    assert [(one["changed"], one["reason"]) for one in first["keys"]] == [(True, "there is none")] * 2
+    assert [(one["changed"], one["reason"]) for one in first["files"]] == [(True, "there is none")] * 2
     assert as_the_node_reads(paths[0])[0] != as_the_node_reads(paths[1])[0]
     assert stat.S_IMODE(paths[0].stat().st_mode) == 0o600
-    assert first["keys"][0]["fingerprint"] == _session_key.key_fingerprint(paths[0].read_bytes())
+    assert first["files"][0]["fingerprint"] == _session_key.key_fingerprint(paths[0].read_bytes())
     second = run(tmp_path, paths)
     assert second["changed"] is False
-    assert [one["fingerprint"] for one in second["keys"]] == [one["fingerprint"] for one in first["keys"]]
+    assert [one["fingerprint"] for one in second["files"]] == [one["fingerprint"] for one in first["files"]]
 
 
 @pytest.mark.parametrize("content", [b"", b"broken", KEY + b",2020-01-01T00:00:00", FAR + b"\n"])
@@ -123,7 +125,7 @@ def test_what_is_no_use_is_replaced_with_the_reason(tmp_path: Path, content: byt
     real = run(tmp_path, [path], _ansible_diff=True)
     reason = _session_key.flaw(content, datetime.now())
     assert reason is not None
-    assert planned["keys"][0]["reason"] == real["keys"][0]["reason"] == reason
+    assert planned["files"][0]["reason"] == real["files"][0]["reason"] == reason
     assert reason in real["diff"]["after"]
     as_the_node_reads(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -135,7 +137,7 @@ def test_the_same_key_twice(tmp_path: Path) -> None:
     two.write_bytes(KEY + b",9999-01-01T00:00:00")
     for path in (one, two):
         path.chmod(0o600)
-    planned = run(tmp_path, [one, two], _ansible_check_mode=True)["keys"]
+    planned = run(tmp_path, [one, two], _ansible_check_mode=True)["files"]
     assert [key["reason"] for key in planned] == ["", "another instance has the same key"]
     run(tmp_path, [one, two])
     assert one.read_bytes() == FAR
@@ -148,7 +150,7 @@ def test_a_key_that_stays_gets_its_mode_back_and_keeps_its_time(tmp_path: Path) 
     path.write_bytes(FAR)
     path.chmod(0o644)
     os.utime(path, (100, 100))
-    (record,) = run(tmp_path, [path])["keys"]
+    (record,) = run(tmp_path, [path])["files"]
     assert (record["changed"], record["reason"]) == (True, "owner, group or mode differ")
     assert path.read_bytes() == FAR
     # A newer file would mean a restart, and nothing that the process holds has changed.
@@ -160,7 +162,7 @@ def test_renewed_ends_all_sessions(tmp_path: Path) -> None:
     run(tmp_path, paths)
     before = [path.read_bytes() for path in paths]
     renewed = run(tmp_path, paths, state="renewed")
-    assert [one["reason"] for one in renewed["keys"]] == ["a new key was asked for"] * 2
+    assert [one["reason"] for one in renewed["files"]] == ["a new key was asked for"] * 2
     assert all(path.read_bytes() != old for path, old in zip(paths, before))
 
 
@@ -172,13 +174,13 @@ def test_owner_and_group(tmp_path: Path) -> None:
     assert status.st_uid != 0
     assert (status.st_gid, stat.S_IMODE(status.st_mode)) == (1, 0o440)
     assert run(tmp_path, [path], owner="nobody", group="daemon", mode="0440")["changed"] is False
-    assert run(tmp_path, [path], owner="root", group="daemon", mode="0440")["keys"][0]["changed"] is True
+    assert run(tmp_path, [path], owner="root", group="daemon", mode="0440")["files"][0]["changed"] is True
 
 
 def test_check_mode_on_a_bare_host(tmp_path: Path) -> None:
     path = tmp_path / "none" / "key"
     result = run(tmp_path, [path], owner="no-such-user-here", group="no-such-group-here", _ansible_check_mode=True)
-    assert (result["changed"], result["keys"][0]["reason"]) == (True, "there is none")
+    assert (result["changed"], result["files"][0]["reason"]) == (True, "there is none")
     real = run(tmp_path, [path], fails=True)
     assert real["msg"] == f"{path}: the directory does not exist; create it first"
     unknown = run(tmp_path, [tmp_path / "key"], owner="no-such-user-here", fails=True)

@@ -74,8 +74,8 @@ class Clinging(str):
 
     __slots__ = ()
 
-    def __str__(self) -> str:
-        return self  # pylint: disable=invalid-str-returned
+    def __str__(self) -> str:  # pylint: disable=invalid-str-returned
+        return self
 
 
 def test_subclasses_of_text_and_numbers_are_written_plain(h: SimpleNamespace) -> None:
