@@ -19,7 +19,7 @@ from pathlib import Path
 from tools._common import CACHE, ROOT, Fault, lock, main_guard, say, write_if_changed
 
 GIT = CACHE / "git"
-# Name of the repository, where its content stands here, the variable that pins it, the tag it carries.
+# Name of the repository, where its content stands here, the variable that pins it, how its tags begin.
 STANDINS = (
     ("ComfyUI", "tests/standin/comfyui", "comfyui_version", "v0.0.1-standin"),
     ("ComfyUI-Login", "tests/standin/login", "comfyui_login_version", "v0.0.1-standin"),
@@ -92,7 +92,6 @@ def publish(source: Path, bare: Path, tag: str) -> str:
         if current(bare) == commit:
             return commit
         git("-C", str(store), "update-ref", "refs/heads/main", commit)
-        git("-C", str(store), "tag", tag, commit)
         for hooks in store.glob("hooks/*"):
             hooks.unlink()
         _replace(store, bare, commit, tag)
@@ -116,7 +115,8 @@ def _replace(store: Path, bare: Path, commit: str, tag: str) -> None:
         # Hosts may ask for any commit by its id.
         git("-C", str(bare), "config", "uploadpack.allowAnySHA1InWant", "true")
     git("-C", str(bare), "fetch", "-q", "--force", "--no-tags", f"file://{store}", f"{commit}:refs/kept/{commit[:12]}")
-    git("-C", str(bare), "tag", "-f", tag, commit)
+    # A tag never moves: a clone that has it would refuse to fetch.
+    git("-C", str(bare), "tag", "-f", f"{tag}-{commit[:8]}", commit)
     git("-C", str(bare), "update-ref", "refs/heads/main", commit)
 
 

@@ -32,6 +32,7 @@ class FilterModule:
         functions: list[t.Callable[..., t.Any]] = [
             _topology.credential_names,
             _topology.credentials_for,
+            _topology.failure,
             _topology.instances,
             _topology.password_consumers,
             _topology.probe_targets,

@@ -233,3 +233,10 @@ def server_targets(complete: list[Json], credentials: t.Mapping[str, Json], form
             target.update(username=credential.get("username"), password=credential["password"])
         targets.append({key: value for key, value in target.items() if value is not None})
     return targets
+
+
+def failure(result: t.Mapping[str, t.Any], task: str) -> Json:
+    """Return which task failed and what it said, for the report; of a loop, what its failed items said."""
+    items = [one for one in result.get("results") or [] if one.get("failed")] or [result]
+    said = [str(one.get("msg") or "").strip() for one in items]
+    return {"task": task, "msg": "; ".join(dict.fromkeys(filter(None, said))) or "see the output above"}

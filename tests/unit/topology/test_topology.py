@@ -141,3 +141,11 @@ def test_the_form_is_proven_only_where_the_password_is_known() -> None:
     assert "password" not in adopted
     (unasked,) = topology.server_targets([one], {"main": {"token": "T", "password": "P", "username": "u"}}, False)
     assert "password" not in unasked
+
+
+def test_a_failed_loop_says_what_its_items_said() -> None:
+    items = [{"msg": "fine"}, {"failed": True, "msg": "no tag"}, {"failed": True, "msg": "no tag"}]
+    loop = {"msg": "One or more items failed", "failed": True, "results": items}
+    assert topology.failure(loop, "Check out") == {"task": "Check out", "msg": "no tag"}
+    assert topology.failure({"failed": True, "msg": "why"}, "x")["msg"] == "why"
+    assert topology.failure({"failed": True}, "x")["msg"] == "see the output above"
