@@ -63,7 +63,7 @@ def test_only_files_that_git_does_not_ignore_are_published(tmp_path: Path) -> No
     commit = repos.publish(make_source(tmp_path / "tree"), bare, "v1")
     listed = inside(bare, "ls-tree", "-r", "--format=%(objectmode) %(path)", commit).splitlines()
     assert listed == ["100755 deep/run.sh", "100644 tracked.txt"]
-    assert inside(bare, "rev-parse", "v1^{commit}") == commit == inside(bare, "rev-parse", "main")
+    assert inside(bare, "rev-parse", f"v1-{commit[:8]}^{{commit}}") == commit == inside(bare, "rev-parse", "main")
     raw = subprocess.run(["git", "-C", str(bare), "show", f"{commit}:tracked.txt"], capture_output=True, check=True)
     assert raw.stdout == b"one\r\ntwo\n"
 
@@ -85,7 +85,9 @@ def test_changed_content_moves_the_branch_and_keeps_the_old_commit(tmp_path: Pat
     subprocess.run(["git", "-C", str(bare), "gc", "-q", "--prune=now"], check=True)
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "-q", f"file://{bare}", str(clone)], check=True)
-    assert inside(clone, "rev-parse", "HEAD") == new == inside(clone, "rev-parse", "v1^{commit}")
+    assert inside(clone, "rev-parse", "HEAD") == new == inside(clone, "rev-parse", f"v1-{new[:8]}^{{commit}}")
+    # A tag that moved would keep clones from fetching.
+    assert inside(clone, "rev-parse", f"v1-{old[:8]}^{{commit}}") == old
     subprocess.run(["git", "-C", str(clone), "fetch", "-q", "origin", old], check=True)
     assert inside(clone, "cat-file", "-t", old) == "commit"
 
