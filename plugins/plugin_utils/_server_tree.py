@@ -141,21 +141,31 @@ def server_lib(home: str) -> list[Json]:
     return entries
 
 
-def login_tree(instances: list[Json], group: str, guard: str | None) -> list[Json]:
+def guard_files() -> dict[str, str]:
+    """Return the guard node's files, name to text, read from this collection."""
+    folder = Path(__file__).resolve().parent.parent.parent / "roles/comfyui_login/files/guard"
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
+
+
+def login_tree(instances: list[Json], group: str, guard: bool) -> list[Json]:
     """Return the login directory of each instance, its guest marker and the guard node.
 
     The directory belongs to root: whoever takes over the service can neither remove PASSWORD nor claim the server.
 
-    :param guard: source of the guard node, or None to leave the plain node alone.
+    :param guard: whether the guard node is wanted; False leaves the plain login node alone.
     """
     entries: list[Json] = []
+    files = guard_files() if guard else {}
     for one in instances:
         login = posixpath.dirname(one["password_file"])
         entries.append(directory(login, "root", group, "0750"))
         marker = f"{login}/GUEST_MODE"
         entries.append(text(marker, "") if one["guest"] else {"path": marker, "state": "absent"})
-        if guard is None:
+        if not guard:
             entries.append({"path": one["guard_node"], "state": "absent", "recursive": True})
-        else:
-            entries += [directory(one["guard_node"]), text(f"{one['guard_node']}/__init__.py", guard)]
+            continue
+        settings = json.dumps({"guests": one["guest"]}) + "\n"
+        entries.append(directory(one["guard_node"]))
+        for name, content in {**files, "settings.json": settings}.items():
+            entries.append(text(f"{one['guard_node']}/{name}", content))
     return entries

@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.genai.comfyui.plugins.plugin_utils._server_tree import guard_files
+
 DEFAULT_INSTANCE: dict[str, t.Any] = {"name": "default", "port": 8188, "credential": "main", "gpus": "all"}
 INSTANCE_KEYS = frozenset(
     {
@@ -208,7 +210,7 @@ def unit_instances(complete: list[Json], venv: str) -> list[Json]:
                 # git writes the reflog whenever a checkout moves, and not when it only looks.
                 f"{one['app']}/.git/logs/HEAD",
                 f"{one['login_node']}/.git/logs/HEAD",
-                f"{one['guard_node']}/__init__.py",
+                *(f"{one['guard_node']}/{name}" for name in (*guard_files(), "settings.json")),
                 f"{venv}/.inputs.json",
                 f"{venv}/.login-inputs.json",
             ],

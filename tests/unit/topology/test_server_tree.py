@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import posixpath
+from pathlib import Path
 
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _server_tree as tree
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _topology as topology
@@ -29,7 +30,7 @@ def test_the_service_user_owns_data_and_never_code_or_units() -> None:
         tree.server_tree(TWO, SETTINGS)
         + tree.server_lib("/opt/comfyui")
         + tree.server_units(TWO, SETTINGS, "x")
-        + tree.login_tree(TWO, "comfyui", "x")
+        + tree.login_tree(TWO, "comfyui", True)
     ):
         if entry["state"] == "absent":
             continue
@@ -57,8 +58,22 @@ def test_removal_keeps_data_unless_told() -> None:
 
 
 def test_guests_and_the_guard_are_there_only_when_asked_for() -> None:
-    with_guard = {entry["path"]: entry["state"] for entry in tree.login_tree(TWO, "comfyui", "source")}
+    with_guard = {entry["path"]: entry["state"] for entry in tree.login_tree(TWO, "comfyui", True)}
     assert with_guard["/opt/comfyui/instances/default/ComfyUI/login/GUEST_MODE"] == "absent"
     assert with_guard["/opt/comfyui/instances/b/ComfyUI/login/GUEST_MODE"] == "file"
-    without = {entry["path"]: entry["state"] for entry in tree.login_tree(TWO, "comfyui", None)}
+    without = {entry["path"]: entry["state"] for entry in tree.login_tree(TWO, "comfyui", False)}
     assert without["/opt/comfyui/instances/b/ComfyUI/custom_nodes/ComfyUI-Login-Guard"] == "absent"
+
+
+def test_the_guard_comes_whole_and_knows_who_allows_guests() -> None:
+    laid = {entry["path"]: entry.get("content") for entry in tree.login_tree(TWO, "comfyui", True)}
+    watched = topology.unit_instances(TWO, "/opt/comfyui/venv")
+    shipped = Path(tree.__file__).parents[2] / "roles/comfyui_login/files/guard"
+    for name, guests in (("default", "false"), ("b", "true")):
+        node = f"/opt/comfyui/instances/{name}/ComfyUI/custom_nodes/ComfyUI-Login-Guard"
+        for file in shipped.glob("*.py"):
+            assert laid[f"{node}/{file.name}"] == file.read_text()
+        # A process that is older than any of them is started anew.
+        followed = next(one["watch"] for one in watched if one["name"] == name)
+        assert {path for path in laid if path.startswith(f"{node}/")} <= set(followed)
+        assert laid[f"{node}/settings.json"] == f'{{"guests": {guests}}}\n'

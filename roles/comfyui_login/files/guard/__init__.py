@@ -1,9 +1,10 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Custom node without nodes: ends ComfyUI before it listens when ComfyUI-Login's check is not in the application.
+"""Custom node without nodes: makes ComfyUI-Login fail closed, and lets several tokens be valid for a while.
 
-ComfyUI swallows whatever goes wrong in a custom node and serves on, without login. SystemExit it does not swallow.
+ComfyUI swallows whatever goes wrong in a custom node and serves on, without login. SystemExit it does not swallow:
+where anything is not as it must be, ComfyUI ends before it listens. `setup.py` beside this file says what that is.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import sys
 from typing import Any, NoReturn
 
-CHECK = "check_login_status"
 REFUSED = 78
 
 # ComfyUI calls a module without this a failed import.
@@ -24,15 +24,9 @@ def end(reason: str) -> NoReturn:
     raise SystemExit(REFUSED)
 
 
-async def check(app: Any) -> None:
-    """Called once all custom nodes are loaded, in whatever order, and before anything listens."""
-    if not any(getattr(middleware, "__name__", "") == CHECK for middleware in app.middlewares):
-        end("the login check is not in the application; see above why ComfyUI-Login was not loaded")
-
-
 try:
-    from server import PromptServer
+    from .setup import install
 
-    PromptServer.instance.app.on_startup.append(check)
+    install(end)
 except Exception as error:
     end(f"the guard itself could not be set up ({type(error).__name__}: {error})")

@@ -1,0 +1,99 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts the guard into ComfyUI's application: checks at import, once all nodes are loaded, and at the last moment."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import folder_paths
+from aiohttp import web
+from comfy.cli_args import args
+from server import PromptServer
+
+from .accept import Accept, Unusable, read_password
+from .form import Form
+from .gate import Gate, guests_allowed
+from .upstream import Login, Unexpected
+
+CODE = Path(os.path.dirname(os.path.abspath(folder_paths.__file__)))
+PASSWORD, ACCEPT, GUEST_MODE = (CODE / "login" / name for name in ("PASSWORD", "ACCEPT.json", "GUEST_MODE"))
+SETTINGS = Path(__file__).resolve().parent / "settings.json"
+
+End = Callable[[str], NoReturn]
+
+
+def say(text: str) -> None:
+    """Report one line. Whoever calls this sees to it that it holds no secret."""
+    logging.warning("comfyui-login-guard: %s", text)
+
+
+def settings() -> dict[str, bool]:
+    """Return the settings of this instance; without a file the strict ones. Raises Unusable."""
+    found: dict[str, Any] = {"guests": False}
+    try:
+        found.update(json.loads(SETTINGS.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, TypeError):
+        raise Unusable(f"{SETTINGS}: cannot be read") from None
+    if set(found) != {"guests"} or type(found["guests"]) is not bool:
+        raise Unusable(f"{SETTINGS}: holds something else than guests: true or false")
+    return found
+
+
+def install(end: End) -> None:
+    """Called at import. Nothing of this may be left out: each hook notices when the one before it did not run."""
+    app: Any = PromptServer.instance.app
+    gate: Any | None = None
+    try:
+        if os.path.lexists(CODE / "PASSWORD"):
+            raise Unusable(f"{CODE}/PASSWORD: the login node would move it over login/PASSWORD")
+        read_password(PASSWORD)
+        chosen = settings()
+    except Unusable as fault:
+        end(str(fault))
+    freeze = app.pre_freeze
+
+    async def loaded(_app: web.Application) -> None:
+        """All custom nodes are loaded, in whatever order, and nothing listens yet."""
+        nonlocal gate
+        try:
+            token, _name = read_password(PASSWORD)
+            login = Login(app)
+            if login.token != token:
+                raise Unexpected("the login node does not hold the token of login/PASSWORD")
+            await login.prove(args.enable_cors_header)
+            accept = Accept(ACCEPT, token, say, time.monotonic)
+            guests = guests_allowed(chosen["guests"], str(GUEST_MODE))
+            gate = Gate(login, accept, Form(PASSWORD, login.storage, guests, say), guests, args.enable_cors_header, say)
+        except Exception as fault:
+            name = "" if isinstance(fault, (Unusable, Unexpected)) else f"{type(fault).__name__}: "
+            end(f"{name}{fault}")
+
+    def last() -> None:
+        """The list of middlewares is fixed after this; whoever was put in first until now comes second."""
+        if gate is None:
+            end("the application starts without having asked whether it is locked")
+
+        @web.middleware
+        async def comfyui_login_guard(request: web.Request, handler: Any) -> web.StreamResponse:
+            answer: web.StreamResponse = await gate(request, handler)
+            return answer
+
+        app.middlewares.insert(0, comfyui_login_guard)
+        freeze()
+        gate.sealed = app.middlewares[0] is comfyui_login_guard
+        if not gate.sealed:
+            end("the guard is not the first of the application's middlewares")
+
+    # Not a plain assignment: aiohttp warns of attributes that it does not know.
+    object.__setattr__(app, "pre_freeze", last)
+    app.on_startup.append(loaded)
