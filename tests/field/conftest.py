@@ -119,6 +119,13 @@ class Knocker:
         self._end.set()
         self._thread.join(10)
 
+    def noticed(self, seconds: float) -> bool:
+        """Wait until somebody got in, at most that long."""
+        deadline = time.monotonic() + seconds
+        while not self.let_in and time.monotonic() < deadline:
+            self._end.wait(0.05)
+        return bool(self.let_in)
+
     def _run(self) -> None:
         while not self._end.is_set():
             for path in self.PATHS:
