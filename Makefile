@@ -60,7 +60,7 @@ down: setup ## remove the inventory's local hosts
 	@$(PY) -m tools.site down --inventory $(INVENTORY)
 
 lint: setup ## static checks
-	@$(PYTEST) -q tests/quality -k lint $(PYTEST_ARGS)
+	@$(PYTEST) -q tests/quality -m "not slow" $(PYTEST_ARGS)
 
 unit: setup ## unit tests
 	@$(PYTEST) -q -n 2 tests/unit $(PYTEST_ARGS)

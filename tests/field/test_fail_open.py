@@ -74,7 +74,7 @@ def test_a_server_that_would_be_open_ends_stopped(converged: Field, name: str) -
 
 
 def test_the_knocking_would_notice_an_open_server(converged: Field) -> None:
-    """One of these faults on a bare start, without our start program, lets the knocking in: the tests above can fail."""
+    """One of these faults on a bare start, without our programs, lets the knocking in: the tests above can fail."""
     field = converged
     port = 8299
     bare = (
