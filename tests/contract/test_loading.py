@@ -129,12 +129,12 @@ def test_names_of_loaded_modules(pair: Pair) -> None:
     start = str(pair.custom_nodes).replace(".", "_x_")
     show = f"import sys; say('modules', sorted(name for name in sys.modules if name.startswith({start!r})))"
     pair.add_node("watcher", {"__init__.py": ON_STARTUP % show})
+    pair.add_node("with.dot", {"__init__.py": EMPTY})
     pair.set_password(TOKEN)
     with pair.serve() as server:
-        login = str(pair.node).replace(".", "_x_")
         line = next(line for line in server.log().splitlines() if line.startswith("modules "))
-        assert f"'{login}'" in line
-        assert f"'{login}.password'" in line
+        for name in ("ComfyUI-Login", "ComfyUI-Login.password", "with_x_dot"):
+            assert f"'{start}/{name}'" in line
 
 
 def test_the_token_lies_in_the_password_module(pair: Pair) -> None:
