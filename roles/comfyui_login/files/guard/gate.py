@@ -79,7 +79,7 @@ class Gate:
             return refusal(403, "Not for guests.")
         if request.method in ("GET", "HEAD"):
             asset = static and rules.plain_asset(request.raw_path, request.path)
-            if asset or (pattern == "/login" and request.path == "/login"):
+            if asset or (pattern == "/login" and request.raw_path.partition("?")[0] == "/login"):
                 return self._forward(request, None)
         elif request.method == "OPTIONS" and (isinstance(route, SystemRoute) or route.method not in ("*", "OPTIONS")):
             # A browser's question before a request of another origin; ComfyUI answers it before any handler.
