@@ -79,7 +79,7 @@ def test_the_knocking_would_notice_an_open_server(converged: Field) -> None:
     port = 8299
     bare = (
         f"cd {APP} && exec setsid runuser -u comfyui -- /opt/comfyui/venv/bin/python -B main.py"
-        f" --listen 0.0.0.0 --port {port} --disable-all-custom-nodes --user-directory /tmp/bare/user"
+        f" --listen 0.0.0.0 --port {port} --disable-all-custom-nodes --user-directory /tmp/bare"
         " --input-directory /tmp/bare --output-directory /tmp/bare --temp-directory /tmp/bare > /tmp/bare.log 2>&1 &"
     )
     wait = f"for i in $(seq 300); do curl -s -o /dev/null http://127.0.0.1:{port}/ && exit; sleep 0.1; done; exit 1"
