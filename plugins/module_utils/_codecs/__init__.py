@@ -8,14 +8,56 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import Codec, CodecError
+from ansible_collections.genai.comfyui.plugins.module_utils._codecs.curl_files import CurlConfig, Netrc
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs.dotenv import Dotenv
+from ansible_collections.genai.comfyui.plugins.module_utils._codecs.dotenv_dialects import (
+    ComposeEnv,
+    DotenvExpand,
+    DotenvRaw,
+)
+from ansible_collections.genai.comfyui.plugins.module_utils._codecs.fish import Fish
+from ansible_collections.genai.comfyui.plugins.module_utils._codecs.ini import Ini, IniExtended
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs.json_pointer import JsonPointer
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs.login_password import LoginPassword
+from ansible_collections.genai.comfyui.plugins.module_utils._codecs.powershell import PowerShell
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs.raw import Raw
+from ansible_collections.genai.comfyui.plugins.module_utils._codecs.rows import (
+    HaproxyMap,
+    Htpasswd,
+    MarkedLine,
+    NginxMap,
+)
+from ansible_collections.genai.comfyui.plugins.module_utils._codecs.shell import Shell
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs.systemd_env import SystemdEnv
+from ansible_collections.genai.comfyui.plugins.module_utils._codecs.toml import Toml
+from ansible_collections.genai.comfyui.plugins.module_utils._codecs.yaml import ComposeYaml, Yaml
 
 CODECS: Mapping[str, Codec] = {
-    codec.name: codec for codec in (Dotenv(), JsonPointer(), LoginPassword(), Raw(), SystemdEnv())
+    codec.name: codec
+    for codec in (
+        CurlConfig(),
+        Netrc(),
+        Dotenv(),
+        ComposeEnv(),
+        DotenvExpand(),
+        DotenvRaw(),
+        Fish(),
+        Ini(),
+        IniExtended(),
+        JsonPointer(),
+        LoginPassword(),
+        PowerShell(),
+        Raw(),
+        HaproxyMap(),
+        Htpasswd(),
+        MarkedLine(),
+        NginxMap(),
+        Shell(),
+        SystemdEnv(),
+        Toml(),
+        ComposeYaml(),
+        Yaml(),
+    )
 }
 """All codecs by name. Listed by hand, so that Ansible packs each file when it sends a module to a host."""
 

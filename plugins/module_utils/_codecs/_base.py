@@ -24,11 +24,15 @@ class CodecError(ValueError):
 
 @dataclass(frozen=True)
 class Span:
-    """Where a value's spelling stands: ``text[start:end]``, with its quotes; ``line`` counts from 1."""
+    """Where a value's spelling stands: ``text[start:end]``, with its quotes; ``line`` counts from 1.
+
+    ``context`` tells a codec what surrounds a span that is only a part of a spelling, such as the quotes.
+    """
 
     start: int
     end: int
     line: int
+    context: str = ""
 
 
 class Codec:
@@ -66,6 +70,10 @@ class Codec:
         """Return the spelling of *value* that goes into a span, or raise ``unencodable``."""
         raise NotImplementedError
 
+    def spell(self, value: str, span: Span) -> str:
+        """Return the spelling of *value* for the place *span*; :meth:`encode` for formats with one kind of place."""
+        return self.encode(value)
+
     def doubt(self, text: str, key: str | None) -> str | None:
         """Say why readers of this format may see another value than :meth:`decode` returns, or None."""
         return None
@@ -93,7 +101,7 @@ class Codec:
         span = self.locate(text, key)
         if span is None:
             return self.checked(self.add(text, key, value), key, value)
-        return self.checked(text[: span.start] + self.encode(value) + text[span.end :], key, value)
+        return self.checked(text[: span.start] + self.spell(value, span) + text[span.end :], key, value)
 
     def checked(self, text: str, key: str | None, value: str) -> str:
         """Return *text* if it decodes to *value*; raise ``unencodable`` otherwise."""

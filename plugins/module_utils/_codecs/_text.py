@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError
 
 BOM = "\ufeff"
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -91,3 +93,31 @@ def refuse_control(value: str, codec: str) -> None:
     """Raise ``unencodable`` for line breaks, NUL and other control characters, which few formats can spell."""
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
         raise CodecError("unencodable", f"the value holds a control character, which codec {codec} cannot spell")
+
+
+def check_name(key: str | None) -> None:
+    """Raise ``bad_key`` unless *key* is the name of an environment variable."""
+    if not NAME.fullmatch(key or ""):
+        raise CodecError("bad_key", "a variable's name is made of letters, digits and underscores; change the key")
+
+
+def only_one(found: list[int], what: str = "the key is set") -> None:
+    """Raise ``duplicate_key`` when *found*, line numbers, has more than one."""
+    if len(found) > 1:
+        where = " and ".join(str(number) for number in found)
+        raise CodecError("duplicate_key", f"{what} more than once (lines {where}); keep one", found[1])
+
+
+def pointer(key: str | None, example: str) -> list[str]:
+    """Return the names in a JSON Pointer (RFC 6901), or raise ``bad_key``."""
+    if not (key or "").startswith("/") or re.search(r"~(?![01])", key or ""):
+        raise CodecError("bad_key", f"the key is a JSON pointer such as {example}; it begins with '/'")
+    return [name.replace("~1", "/").replace("~0", "~") for name in (key or "").split("/")[1:]]
+
+
+def is_reference(spelling: str) -> bool:
+    """Whether *spelling* is nothing but one reference to a variable or to a command's output."""
+    return bool(re.fullmatch(r"\$(?:\{[^{}$]*\}|[A-Za-z_][A-Za-z0-9_]*|\((?!\().*\))|`[^`]*`", spelling, re.S))
+
+
+REFERENCE = "the value is taken from somewhere else; declare that place as the consumer, or write a value here first"

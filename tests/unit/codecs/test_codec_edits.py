@@ -146,7 +146,7 @@ def test_keys() -> None:
     ]:
         with pytest.raises(CodecError, match=message):
             _codecs.get(codec).check_key(key)
-    with pytest.raises(CodecError, match="no codec 'yml'; known are: dotenv, json, login_password, raw, systemd_env"):
+    with pytest.raises(CodecError, match="no codec 'yml'; known are: compose_env, compose_yaml, curl_config, dotenv, "):
         _codecs.get("yml")
 
 

@@ -50,7 +50,7 @@ def test_nothing_is_written_and_all_is_told(tmp_path: Path) -> None:
         f"link ({link}): the file is a symbolic link; name the file it points to",
         f"hard ({tmp_path / 'hard'}): the file has 2 names (hard links)",
         f"latin ({latin}): line 2: bytes that are not UTF-8; save the file as UTF-8",
-        f"x ({tmp_path / 'x'}): there is no codec 'yml'; known are: dotenv",
+        f"x ({tmp_path / 'x'}): there is no codec 'yml'; known are: compose_env",
         f"y ({tmp_path / 'y'}): there is no credential 'team' among those given (main); mend the name",
     ):
         assert part in error
