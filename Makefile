@@ -13,14 +13,14 @@ PYTHON3 := python3
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 # In the order in which a mistake shows soonest; what is not there is left out.
-TESTS := $(wildcard $(addprefix tests/,quality unit matrix contract field scenarios))
+TESTS := $(wildcard $(addprefix tests/,quality unit matrix contract attack field scenarios))
 # For make contract: a running server and a file that holds its token. Without them the stand-in is asked.
 URL ?=
 TOKEN_FILE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup engine engine-stop images repos hosts site validate audit down password \
-  contract lint unit sanity field molecule test bench clean
+  contract attack lint unit sanity field molecule test bench clean
 
 help: ## list the targets
 	@echo "make TARGET [INVENTORY=inventories/...] [ANSIBLE_ARGS=...] [PYTEST_ARGS=...]"; echo
@@ -70,6 +70,9 @@ sanity: setup ## ansible-test sanity
 
 contract: setup ## the server's contract, on the stand-in or on URL=... TOKEN_FILE=...
 	@CONTRACT_URL="$(URL)" CONTRACT_TOKEN_FILE="$(TOKEN_FILE)" $(PYTEST) -q tests/contract $(PYTEST_ARGS)
+
+attack: setup ## attack the server, with and without the guard
+	@$(PYTEST) -q tests/attack $(PYTEST_ARGS)
 
 field: images repos ## break and mend one server and one client, on local hosts of their own
 	@$(PYTEST) tests/field $(PYTEST_ARGS)
