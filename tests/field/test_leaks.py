@@ -62,7 +62,6 @@ def outputs(field: Field) -> dict[str, bytes]:
         "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
         "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(facts),
         "ANSIBLE_LOG_PATH": str(CACHE / "ansible.log"),
-        "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1",
         "TMPDIR": str(CACHE / "tmp"),
         "ANSIBLE_LOCAL_TEMP": str(CACHE / "tmp"),
     }
@@ -123,6 +122,13 @@ def test_nothing_leaks(converged: Field, first_run: str) -> None:
     for host, paths in MEANT.items():
         for path in paths:
             assert leaks(field.on(host, f"cat {path}").encode(), secrets), path
+
+
+def test_a_setting_that_shows_every_argument_is_refused_before_the_truth_is_read(converged: Field) -> None:
+    done = converged.site(ANSIBLE_DISPLAY_ARGS_TO_STDOUT="1")
+    assert done.returncode != 0
+    assert "display_args_to_stdout" in done.stdout
+    assert leaks((done.stdout + done.stderr).encode(), converged.secrets()) == []
 
 
 def test_the_servers_own_log_names_no_token(converged: Field) -> None:
