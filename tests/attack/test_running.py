@@ -114,6 +114,8 @@ def test_a_session_from_before_the_epoch_is_refused_without_restart(place: Besie
     with place.pair.serve() as server:
         cookie = {"Cookie": server.login(password=PASSWORD).cookie}
         assert server.request("GET", "/system_stats", headers=cookie).status == 200
+        attributes = server.login(password=PASSWORD).headers["set-cookie"].partition("; ")[2]
+        assert attributes == "HttpOnly; Path=/; SameSite=Lax"
         place.accept(TOKEN, epoch=int(time.time()) + 1)
         eventually(lambda: server.request("GET", "/system_stats", headers=cookie).status == 401)
         eventually(lambda: server.request("GET", "/", headers={**cookie, "Accept": "text/html"}).status == 302)

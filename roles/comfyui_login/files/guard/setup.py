@@ -71,6 +71,8 @@ def install(end: End) -> None:
             if login.token != token:
                 raise Unexpected("the login node does not hold the token of login/PASSWORD")
             await login.prove(args.enable_cors_header)
+            # Pages of other sites shall not post with a visitor's session.
+            login.storage.cookie_params["samesite"] = "Lax"
             accept = Accept(ACCEPT, token, say, time.monotonic)
             guests = guests_allowed(chosen["guests"], str(GUEST_MODE))
             gate = Gate(login, accept, Form(PASSWORD, login.storage, guests, say), guests, args.enable_cors_header, say)
