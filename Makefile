@@ -13,7 +13,7 @@ PYTHON3 := python3
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 # In the order in which a mistake shows soonest; what is not there is left out.
-TESTS := $(wildcard $(addprefix tests/,quality unit matrix contract attack field scenarios))
+TESTS := $(wildcard $(addprefix tests/,quality unit matrix golden contract attack field scenarios))
 # For make contract: a running server and a file that holds its token. Without them the stand-in is asked.
 URL ?=
 TOKEN_FILE ?=
