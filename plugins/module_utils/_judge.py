@@ -118,7 +118,8 @@ def judge(found: str, field: str, credential: Mapping[str, Any], url: str | None
             why = "what belongs before it is missing" if found == token else "what stands around it differs"
             return Verdict("damaged", f"{_named(field, version)}, but {why}", mark)
         password = version.get("password") or credential.get("password")
-        how = recognise(found, value, own, str(password) if password else None)
+        username = credential.get("username")
+        how = recognise(found, value, own, str(password) if password else None, str(username) if username else None)
         if how:
             return Verdict("damaged", f"{_named(field, version)}, damaged: {how}")
     if credential.get("token") is None:

@@ -19,6 +19,8 @@ from sync_cases import DIGIT, DOT, LETTER, PASSWORD, ROTATING, SECRETS, SLASH, S
 from ansible_collections.genai.comfyui.plugins.module_utils._damage import recognise
 from ansible_collections.genai.comfyui.plugins.module_utils._judge import judge
 
+# Well-formed, and without a piece that another fixture has.
+STRANGER_TOO = "$2a$05$" + "q" * 21 + "O" + "z" * 30 + "6"
 LONG = LETTER.replace("$04$", "$12$")
 
 # (found, version, part of the cause); the forms that the facts about encodings list.
@@ -49,6 +51,20 @@ DAMAGED = [
     (f"Bearer {LETTER}", "v7", "'Bearer ' before it"),
     (PASSWORD, "v7", "the password in place of the token"),
     (PASSWORD + "\r", "v7", "the password in place of the token and a carriage return"),
+    ("9dd7d353a709", "v7", "the fingerprint in place of the token"),
+    ("admin", "v7", "the user name in place of the token"),
+    (f"COMFYUI_API_TOKEN={LETTER}", "v7", "the key written into the value"),
+    (f"export T='{DIGIT}'", "v8", "the key written into the value and its quotes were kept"),
+    (f"T=T={LETTER}", "v7", "the key written into the value"),
+    (LETTER + "\\n", "v7", "an escape for a line end kept"),
+    (LETTER.replace("$", "\\x24"), "v7", "escapes of JSON kept"),
+    (LETTER.replace("$", "\\u0024"), "v7", "escapes of JSON kept"),
+    (LETTER.replace("$", "&#36;"), "v7", "escapes of HTML kept"),
+    (LETTER.replace("$", "\uff04"), "v7", "look-alike characters"),
+    (LETTER[:30] + "\n" + LETTER[30:], "v7", "blanks or line breaks inside"),
+    (LETTER.replace("$", ""), "v7", "each $ removed"),
+    ("$2y$" + LETTER[4:], "v7", "another prefix, as htpasswd writes it"),
+    (LETTER + LETTER, "v7", "written twice"),
     (f"'{LETTER.replace('$', '$$')}'\r", "v7", "quotes were kept and each $ doubled"),
 ]
 
@@ -120,6 +136,33 @@ def test_other_fields() -> None:
         assert (verdict.status, detail in verdict.detail) == (status, True), (field, verdict)
         if field in ("password", "username"):
             assert verdict.fingerprint is None
+
+
+@pytest.mark.parametrize("field", ["bearer", "url"])
+@pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS.keys())
+def test_remains_in_other_fields(field: str, token: str) -> None:
+    """What is left of a token is recognised behind 'Bearer ' and in an address, too."""
+    credential = {"username": "admin", "password": PASSWORD, "token": token, "version": "v7"}
+    for remains in (
+        re.sub(r"\$[A-Za-z0-9_]+", "", token),
+        re.sub(r"\$[0-9][b0-9]?", "", token),
+        token.replace("$", ""),
+        token.lower(),
+        token[:40],
+    ):
+        found = f"Bearer {remains}" if field == "bearer" else f"http://host:8188/?token={remains}"
+        verdict = judge(found, field, credential, "http://host:8188/")
+        assert verdict.status == "damaged", remains
+        assert verdict.detail.startswith("token of version v7, damaged: ")
+
+
+@pytest.mark.parametrize(("found", "_version", "_cause"), DAMAGED)
+def test_damage_of_one_token_is_not_anothers(found: str, _version: str, _cause: str) -> None:
+    """The remains of one token are never taken for another token's."""
+    if found in (PASSWORD, PASSWORD + "\r", "admin"):
+        return
+    strange = {"username": "eve", "password": "other", "token": STRANGER_TOO, "version": "v9"}
+    assert judge(found, "token", strange).status == "unknown"
 
 
 @given(found=st.one_of(st.text(max_size=80), st.from_regex(re.compile(r"[$%\\'\"2b04=]{0,40}"))))
