@@ -15,6 +15,15 @@ from harness import BOUND_BY_MODES, LOGIN_NODE, TOKEN, TOKENS
 KEY = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
 
 
+def overwrite(name: str, text: str) -> Callable[[Besieged], None]:
+    """Give a file of the guard another content."""
+
+    def do(place: Besieged) -> None:
+        (place.guard_node / name).write_text(text)
+
+    return do
+
+
 def node(text: str) -> Callable[[Besieged], None]:
     """A further custom node of this text, in a file that is loaded at some point."""
     return lambda place: place.pair.add_node("other.py", {"other.py": "NODE_CLASS_MAPPINGS = {}\n" + text}) and None
@@ -84,10 +93,10 @@ FAULTS: dict[str, tuple[Callable[[Besieged], None], str]] = {
         "does not hold the token of login/PASSWORD"),
     "broken accept set": (lambda p: p.write_accept(b"{"), "ACCEPT.json: is not JSON"),
     "open accept set": (lambda p: p.accept(TOKEN, mode=0o644), "ACCEPT.json: others may touch it"),
-    "broken settings": (lambda p: (p.guard_node / "settings.json").write_text("{") and None, "settings.json: "),
+    "broken settings": (overwrite("settings.json", "{"), "settings.json: "),
     "part of the guard gone": (lambda p: (p.guard_node / "rules.py").unlink(), "the guard itself could not be set up"),
     "part of the guard empty": (
-        lambda p: (p.guard_node / "gate.py").write_text("") and None, "the guard itself could not be set up"),
+        overwrite("gate.py", ""), "the guard itself could not be set up"),
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 TOKENS = {
@@ -17,7 +18,7 @@ TOKENS = {
 }
 PASSWORD = "Correct-Horse-1"
 
-SPELLINGS = {
+SPELLINGS: dict[str, Callable[[str], str]] = {
     "bare": lambda token: token,
     "single": lambda token: f"'{token}'",
     "double": lambda token: f'"{token}"',

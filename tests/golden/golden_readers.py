@@ -116,7 +116,7 @@ def compose_config(path: Path, document: str) -> Mapping[str, str | None]:
     project.mkdir(exist_ok=True)
     (project / "compose.yaml").write_text(document, encoding="utf-8")
     compose = python().with_name("docker-compose")
-    command = [compose, "-f", project / "compose.yaml", "config", "--format", "json"]
+    command: list[str | Path] = [compose, "-f", project / "compose.yaml", "config", "--format", "json"]
     if "${" in document:
         shutil.copyfile(path, project / ".env")
     found = json.loads(output(command, cwd=project, environment={"HOME": str(path.parent), "PATH": os.environ["PATH"]}))

@@ -33,17 +33,19 @@ def libsystemd(path: Path, names: Sequence[str]) -> Values:
     return {name: env_readers.systemd(path, name) for name in names}
 
 
-SHELLS = {name: partial(readers.shell, name) for name in ("sh", "bash", "dash", "zsh", "ksh", "busybox")}
-COMPOSE = {"compose_dotenv": readers.compose_dotenv, "compose_env_file": readers.compose_env_file}
-SYSTEMD = {"libsystemd": libsystemd, "systemd": readers.systemd_host}
-PLAIN = {
+SHELLS: dict[str, Reader] = {
+    name: partial(readers.shell, name) for name in ("sh", "bash", "dash", "zsh", "ksh", "busybox")
+}
+COMPOSE: dict[str, Reader] = {"compose_dotenv": readers.compose_dotenv, "compose_env_file": readers.compose_env_file}
+SYSTEMD: dict[str, Reader] = {"libsystemd": libsystemd, "systemd": readers.systemd_host}
+PLAIN: dict[str, Reader] = {
     "node_env_file": readers.node_env_file,
     "node_dotenv": readers.node_dotenv,
     "python_dotenv": readers.python_dotenv,
     "decouple": readers.decouple,
     "django_environ": readers.django_environ,
 }
-EXPANDING = {"dotenv_expand": readers.dotenv_expand, "next_env": readers.next_env}
+EXPANDING: dict[str, Reader] = {"dotenv_expand": readers.dotenv_expand, "next_env": readers.next_env}
 # codec -> its consumers
 CONSUMERS: dict[str, dict[str, Reader]] = {
     "dotenv": {**PLAIN, **COMPOSE, **SYSTEMD, **SHELLS},
@@ -58,7 +60,7 @@ CONSUMERS: dict[str, dict[str, Reader]] = {
 # codec -> what stands before a spelling, in people's own files
 ASSIGNMENT = {"shell": "export {}=", "fish": "set -gx {} ", "powershell": "$env:{} = "}
 # What a consumer reads alike in all these spellings has to be told from what only some of them give.
-NAIVE = {
+NAIVE: dict[str, dict[str, Reader]] = {
     "dotenv": {**PLAIN, **COMPOSE, "libsystemd": libsystemd},
     "dotenv_raw": CONSUMERS["dotenv_raw"],
     "dotenv_expand": EXPANDING,
