@@ -18,6 +18,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._consumers import (
 )
 from ansible_collections.genai.comfyui.plugins.module_utils._durable import DurableError
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
+from ansible_collections.genai.comfyui.plugins.module_utils._presets import PresetError, resolve
 from ansible_collections.genai.comfyui.plugins.module_utils._sync import FilePlan, Finding, apply, plan
 
 Record = dict[str, Any]
@@ -43,10 +44,12 @@ def agree(given: Sequence[Mapping[str, Any]], credentials: Mapping[str, Any], ch
     """
     consumers: list[Consumer | None] = []
     refusals: dict[int, str] = {}
+    given = list(given)
     for index, one in enumerate(given):
         try:
-            consumers.append(parse(one, credentials, check_mode))
-        except ConsumerError as error:
+            given[index] = resolve(one)
+            consumers.append(parse(given[index], credentials, check_mode))
+        except (ConsumerError, PresetError) as error:
             consumers.append(None)
             refusals[index] = str(error)
     usable = [consumer for consumer in consumers if consumer is not None]

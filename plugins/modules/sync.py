@@ -36,29 +36,75 @@ options:
         description: A name for the consumer, unique on the host.
         type: str
         required: true
+      preset:
+        description:
+          - A tool whose way of keeping a token is known. It gives defaults for O(consumers[].codec),
+            O(consumers[].key) and O(consumers[].field), and for V(vscode_mcp) for O(consumers[].path) below the home
+            of O(consumers[].owner). What is given explicitly wins.
+          - V(comfyui_login) is ComfyUI-Login's C(login/PASSWORD); V(jupyter_env) a C(.env) beside notebooks;
+            V(compose_env), V(compose_raw_env) and V(compose_service) are a Compose project's C(.env), an C(env_file)
+            with C(format) C(raw), and the Compose file (give the key); V(systemd_service) is an C(EnvironmentFile).
+          - V(open_webui) is the variable C(COMFYUI_API_KEY). Open WebUI copies it to its database at its first start
+            and looks there from then on, unless C(ENABLE_PERSISTENT_CONFIG) is C(False).
+          - V(vscode_mcp), V(mcp_json) and V(claude_desktop) are MCP clients with a server named C(comfyui); the first
+            two send a header, the last passes C(COMFYUI_API_TOKEN) to the program that it starts.
+          - V(curl) is a file for C(curl -K) with an C(Authorization) header.
+        type: str
+        choices:
+          - claude_desktop
+          - comfyui_login
+          - compose_env
+          - compose_raw_env
+          - compose_service
+          - curl
+          - jupyter_env
+          - mcp_json
+          - open_webui
+          - systemd_service
+          - vscode_mcp
       path:
         description:
-          - Absolute path of the file.
+          - Absolute path of the file. Required, unless O(consumers[].preset) knows it.
           - Refused are symbolic links, files with several names, mount points, and directories that are themselves
             symbolic links or that everybody may write to.
         type: path
-        required: true
       codec:
         description:
-          - How the file spells values. An unknown name is refused with a list of the known ones.
+          - How the file spells values. Required, unless O(consumers[].preset) knows it. An unknown name is refused
+            with a list of the known ones.
           - V(login_password) is ComfyUI-Login's own file C(login/PASSWORD), which holds token and user name.
           - V(dotenv) is a file that Compose, shells, systemd and C(dotenv) libraries read alike. It is written in
             single quotes.
+          - V(dotenv_raw) is such a file for C(docker run --env-file) or Compose's C(format) C(raw), which keep quotes.
+          - V(dotenv_expand) is one for dotenv-expand, Next.js or Vite, which expand in any quotes.
+          - V(compose_env) is one that only Compose 2 or newer reads, where V($$) may stand for a dollar sign.
           - V(systemd_env) is a systemd C(EnvironmentFile).
-          - V(json) is JSON, with comments or without.
-          - V(raw) is a file that holds the value and nothing else.
+          - V(shell) is a file that POSIX shells source, V(fish) one for fish, V(powershell) one for PowerShell. What is
+            set in a block or conditionally is refused.
+          - V(json) is JSON, with comments and trailing commas or without.
+          - V(yaml) is YAML, one document of block mappings and lists. V(compose_yaml) is a Compose file, where each
+            dollar sign is doubled.
+          - V(toml) is TOML. V(ini) is what Python's configparser reads, V(ini_extended) the same with
+            C(ExtendedInterpolation), where each dollar sign is doubled.
+          - V(curl_config) is a file for C(curl -K), V(netrc) is C(.netrc).
+          - V(htpasswd) is a password file of Apache or nginx, V(haproxy_map) a map or pattern file of HAProxy, and
+            V(nginx_map) what an nginx C(map) includes.
+          - V(line) is one line between two marker lines, V(raw) a file that holds the value and nothing else.
         type: str
-        required: true
       key:
         description:
-          - Where in the file the value is. A variable's name for V(dotenv) and V(systemd_env); a JSON Pointer (RFC
-            6901), such as C(/servers/main/token), for V(json); nothing for V(login_password) and V(raw).
-          - A key that is missing is added, in JSON only to an object that exists.
+          - Where in the file the value is. Nothing for V(login_password) and V(raw).
+          - A variable's name for V(dotenv), V(dotenv_raw), V(dotenv_expand), V(compose_env), V(systemd_env), V(shell),
+            V(fish) and V(powershell).
+          - A JSON Pointer (RFC 6901), such as C(/servers/main/token), for V(json), V(yaml), V(compose_yaml) and
+            V(toml); C(/section/key), or C(/key) before any section, for V(ini) and V(ini_extended). In a Compose file
+            C(/services/web/environment/NAME) also finds C(- NAME=value) in a list.
+          - An option such as C(oauth2-bearer) or a header such as C(header:Authorization) for V(curl_config); C(HOST),
+            C(HOST/login) or C(HOST/account) for V(netrc).
+          - The user for V(htpasswd), the word in the second column for V(haproxy_map) and V(nginx_map).
+          - The text after C(BEGIN) and C(END) in the two markers for V(line).
+          - A key that is missing is added, in structured files only to a collection that exists. Markers and machines
+            of V(netrc) are not added.
         type: str
       credential:
         description: Name of the credential in O(credentials).
@@ -69,9 +115,9 @@ options:
           - What of the credential the consumer holds. V(bearer) is the token after the word C(Bearer); V(url) is
             O(consumers[].url) with the token as its query parameter.
           - Leave it out for codec V(login_password), which holds two fields.
+          - The default is that of O(consumers[].preset), and V(token) without one.
         type: str
         choices: [token, bearer, password, username, url]
-        default: token
       required:
         description:
           - Whether a rotation has to wait for this consumer.
@@ -132,11 +178,12 @@ EXAMPLES = r"""
         codec: dotenv
         key: COMFYUI_API_TOKEN
         owner: jupyter
+      - id: stack
+        path: /srv/stack/compose.yaml
+        codec: compose_yaml
+        key: /services/worker/environment/COMFYUI_API_TOKEN
       - id: editor
-        path: /home/ann/.config/editor/mcp.json
-        codec: json
-        key: /servers/comfyui/headers/Authorization
-        field: bearer
+        preset: vscode_mcp
         owner: ann
     credentials:
       main: "{{ lookup('genai.comfyui.credential', 'main') }}"
@@ -171,7 +218,7 @@ consumers:
       description: As given.
       type: str
     codec:
-      description: As given.
+      description: As given, or that of the preset; so are path, key and field.
       type: str
     key:
       description: As given.
@@ -249,15 +296,18 @@ def main() -> None:
     """Entry point."""
     consumer: dict[str, Any] = {
         "id": {"type": "str", "required": True},
-        "path": {"type": "path", "required": True},
-        "codec": {"type": "str", "required": True},
+        "preset": {
+            "type": "str",
+            "choices": [
+                *("claude_desktop", "comfyui_login", "compose_env", "compose_raw_env", "compose_service", "curl"),
+                *("jupyter_env", "mcp_json", "open_webui", "systemd_service", "vscode_mcp"),
+            ],
+        },
+        "path": {"type": "path"},
+        "codec": {"type": "str"},
         "key": {"type": "str", "no_log": False},
         "credential": {"type": "str", "default": "main"},
-        "field": {
-            "type": "str",
-            "choices": ["token", "bearer", "password", "username", "url"],
-            "default": "token",
-        },
+        "field": {"type": "str", "choices": ["token", "bearer", "password", "username", "url"]},
         "required": {"type": "bool", "default": True},
         "owner": {"type": "str"},
         "group": {"type": "str"},
