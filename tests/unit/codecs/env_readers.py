@@ -9,6 +9,7 @@ import ctypes
 import functools
 import glob
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 Reader = Callable[[Path, str], "str | None"]
+
+EXAMPLES = int(os.environ.get("CODEC_EXAMPLES_FACTOR", "1"))
+"""How many times as many random files are tried; CI at night takes 1000."""
 
 TOKENS = {
     "letter": "$2b$04$C64.0QdE5dDvyZNUqRt0W.eckRV6ouBeTsiqFmlKzw5ioRfp1OCbK",

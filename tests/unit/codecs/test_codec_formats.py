@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 from codec_cases import EDITS, KEYS, READ, REFUSED, SPELL
-from env_readers import TOKENS
+from env_readers import EXAMPLES, TOKENS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -106,7 +106,7 @@ def test_only_the_span_changes(codec: str) -> None:
         st.sampled_from(list(TOKENS.values())), st.text(max_size=8), st.text("a$ '\"\\%#:;`{", max_size=6)
     )
 
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=80 * EXAMPLES, deadline=None)
     @given(text=st.one_of(made, wellformed), value=values)
     def check(text: str, value: str) -> None:
         try:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from codec_cases import KEYS
-from env_readers import TOKENS
+from env_readers import EXAMPLES, TOKENS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_codec_formats import PIECES
