@@ -10,7 +10,7 @@ import subprocess
 import typing as t
 
 import pytest
-from conftest import APP, CACHE, Field
+from field_hosts import APP, CACHE, Field
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.xdist_group("hosts")]
 

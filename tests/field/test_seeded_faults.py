@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from conftest import APP, UNIT, Field, Knocker
+from field_hosts import APP, UNIT, Field, Knocker
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.xdist_group("hosts")]
 
