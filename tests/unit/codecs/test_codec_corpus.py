@@ -38,6 +38,7 @@ Loader.add_multi_constructor("!", lambda loader, suffix, node: getattr(node, "va
 def test_yaml_files() -> None:
     """A key is added to every mapping of ours, and each string replaced in turn, with nothing else changed."""
     codec, edited, refused = _codecs.get("yaml"), 0, 0
+    reasons: set[str] = set()
     for path in files(".yml", ".yaml"):
         text = path.read_text(encoding="utf-8")
         if text.startswith("$ANSIBLE_VAULT"):
@@ -53,7 +54,7 @@ def test_yaml_files() -> None:
             try:
                 new = codec.replace(text, key, TOKEN)
             except CodecError as error:
-                assert error.reason in REASONS, path
+                reasons.add(error.reason)
                 refused += 1
                 continue
             assert isinstance(document, dict), path
@@ -61,6 +62,7 @@ def test_yaml_files() -> None:
             edited += 1
     assert edited > 50
     assert refused < edited
+    assert reasons <= REASONS
 
 
 def test_toml_files() -> None:
@@ -75,15 +77,11 @@ def test_toml_files() -> None:
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=str)
 def test_shell_scripts(tmp_path: Path, path: Path) -> None:
-    """A variable is added to real scripts and read back by bash, or the refusal names a line."""
+    """A variable is added to real scripts and read back by bash."""
     if not path.is_file():
         pytest.skip(f"there is no {path} here")
     text = path.read_text(encoding="utf-8")
-    try:
-        new = _codecs.get("shell").replace(text, "ZZ_TOKEN", TOKEN)
-    except CodecError as error:
-        assert error.reason in REASONS
-        return
+    new = _codecs.get("shell").replace(text, "ZZ_TOKEN", TOKEN)
     assert new.startswith(text)
     script = tmp_path / "script"
     script.write_text(new, encoding="utf-8")

@@ -24,9 +24,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import
 
 tomllib = pytest.importorskip("tomllib", reason="no tomllib: TOML was not compared")
 
-QUIET = settings(
-    max_examples=int(__import__("os").environ.get("EX", "250")), deadline=None, suppress_health_check=list(HealthCheck)
-)
+QUIET = settings(max_examples=250 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def texts(codec: str) -> st.SearchStrategy[str]:
@@ -126,9 +124,7 @@ def test_ini(codec: str) -> None:
     check()
 
 
-@settings(
-    max_examples=int(__import__("os").environ.get("EX2", "60")), deadline=None, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=60 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(tail=texts("shell"), head=texts("shell"))
 def test_shell(tmp_path: Path, head: str, tail: str) -> None:
     """bash and dash read what we read, and after an edit the token."""
