@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.genai.comfyui.plugins.module_utils._presets import PresetError, resolve
 from ansible_collections.genai.comfyui.plugins.plugin_utils._server_tree import guard_files
 
 DEFAULT_INSTANCE: dict[str, t.Any] = {"name": "default", "port": 8188, "credential": "main", "gpus": "all"}
@@ -183,16 +184,24 @@ def probe_targets(consumers: list[Json], url: str = "") -> list[Json]:
 
     Consumers that hold no token, or whose server nobody named, are left out; the report lists them as not checked.
     """
-    return [
-        {
-            "name": str(one.get("id", one["path"])),
-            "url": str(one.get("url") or url),
-            "credential": str(one.get("credential", "main")),
-            "from": {"path": one["path"], "codec": one["codec"], "key": one.get("key")},
-        }
-        for one in consumers
-        if one.get("field", "token") in ("token", "bearer") and (one.get("url") or url)
-    ]
+    targets = []
+    for declared in consumers:
+        try:
+            one = resolve(declared)
+        except PresetError:
+            # A path below a home is known on the host only; sync says what is wrong with anything else.
+            continue
+        if (one.get("field") or "token") not in ("token", "bearer") or not (one.get("url") or url):
+            continue
+        targets.append(
+            {
+                "name": str(one.get("id") or one["path"]),
+                "url": str(one.get("url") or url),
+                "credential": str(one.get("credential") or "main"),
+                "from": {"path": one["path"], "codec": one["codec"], "key": one.get("key")},
+            }
+        )
+    return targets
 
 
 def unit_instances(complete: list[Json], venv: str) -> list[Json]:

@@ -13,7 +13,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import
 
 _MAX_DEPTH = 60
 _ODD = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|\r(?!\n)")
-_MARK = re.compile("(?m)(?:^|(?<=\ufeff))" r"(?:---|\.\.\.)(?=[ \t\r\n]|\Z)|^%")
+_MARK = re.compile("(?m)(?:^|(?<=\ufeff))" + r"(?:---|\.\.\.)(?=[ \t\r\n]|\Z)|^%")
 _START = r"(?:[^\s\-?:,\[\]{}#&*!|>'\"%@`]|[-?:](?=[^\s,\[\]{}]))"
 _PLAIN_KEY = re.compile(_START + r"(?:[^:#\r\n\t]|:(?=[^\s])|(?<=[^\s])#)*?(?=[ ]*:(?:[ \t\r\n]|\Z))")
 _PLAIN = re.compile(_START + r"(?:[^:#\r\n]|:(?=[^\s])|(?<=[^\s])#)*")

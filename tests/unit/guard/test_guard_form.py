@@ -23,7 +23,7 @@ class Clock:
 def test_an_address_has_a_budget_that_comes_back() -> None:
     clock = Clock()
     throttle = form.Throttle(clock)
-    for _ in range(form.PER_ADDRESS):
+    for _try in range(form.PER_ADDRESS):
         assert throttle.wait("a") == 0
         throttle.failed("a")
     seconds = throttle.wait("a")

@@ -111,11 +111,11 @@ def test_one_look_at_the_file_in_a_pause(tmp_path: Path, monkeypatch: pytest.Mon
     file.write_bytes(document())
     followed = accept.Accept(file, OTHER, lambda _: None, lambda: time[0])
     monkeypatch.setattr(accept.os, "lstat", counted)
-    for _ in range(1000):
+    for _look in range(1000):
         assert followed.now().find(TOKEN.encode(), 0)
     assert looks == []
     time[0] += accept.PAUSE
-    for _ in range(1000):
+    for _look in range(1000):
         followed.now()
     assert looks == [file]
 

@@ -149,3 +149,10 @@ def test_a_failed_loop_says_what_its_items_said() -> None:
     assert topology.failure(loop, "Check out") == {"task": "Check out", "msg": "no tag"}
     assert topology.failure({"failed": True, "msg": "why"}, "x")["msg"] == "why"
     assert topology.failure({"failed": True}, "x")["msg"] == "see the output above"
+
+
+def test_a_preset_says_where_its_token_is_read_back() -> None:
+    (target,) = topology.probe_targets([{"id": "ui", "preset": "open_webui", "path": "/srv/webui/.env"}], "http://gpu")
+    assert target["from"]["path"] == "/srv/webui/.env"
+    assert target["from"]["codec"]
+    assert topology.probe_targets([{"id": "x", "preset": "no such"}], "http://gpu") == []

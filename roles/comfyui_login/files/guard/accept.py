@@ -78,7 +78,7 @@ def read_private(path: Path, forbidden: int) -> tuple[bytes, Stamp]:
 
 def read_password(path: Path) -> tuple[str, str]:
     """Return token and user name; raise Unusable for whatever would open ComfyUI-Login or break its form."""
-    data, _ = read_private(path, 0o007)
+    data, _status = read_private(path, 0o007)
     if b"\r" in data:
         raise Unusable(f"{path}: has CR line ends")
     try:
@@ -152,7 +152,7 @@ def parse_accept(data: bytes) -> AcceptSet:
         # The error's own text would quote the file.
         raise Unusable("is not JSON") from None
     whole = _keys(whole, "the document", {"schema", "epoch", "tokens"})
-    if type(whole["schema"]) is not int or whole["schema"] != 1:
+    if isinstance(whole["schema"], (bool, float)) or whole["schema"] != 1:
         raise Unusable("schema is not 1")
     entries = whole["tokens"]
     if not isinstance(entries, list) or not 1 <= len(entries) <= MOST_TOKENS:

@@ -44,7 +44,7 @@ def settings() -> dict[str, bool]:
         pass
     except (OSError, ValueError, TypeError):
         raise Unusable(f"{SETTINGS}: cannot be read") from None
-    if set(found) != {"guests"} or type(found["guests"]) is not bool:
+    if set(found) != {"guests"} or not isinstance(found["guests"], bool):
         raise Unusable(f"{SETTINGS}: holds something else than guests: true or false")
     return found
 
