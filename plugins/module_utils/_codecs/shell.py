@@ -15,6 +15,10 @@ from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=|\[)")
 _DECLARING = frozenset({"export", "declare", "typeset", "readonly"})
 _TAKING = frozenset({"unset", "read", "for", "select", "getopts", "mapfile", "readarray", "local", "let"})
+_SPECIAL = frozenset(
+    {".", ":", "break", "continue", "eval", "exec", "exit", "export", "readonly", "return", "set", "shift", "times"}
+    | {"source", "trap", "unset"}
+)
 _OPENING = {"if": "fi", "for": "done", "select": "done", "while": "done", "until": "done", "case": "esac", "{": "}"}
 _CLOSING = frozenset({"fi", "done", "esac", "}"})
 _LEADING = frozenset({"if", "while", "until", "then", "else", "elif", "do", "{", "!", "time"}) | _CLOSING
@@ -103,7 +107,12 @@ def _settings(text: str, statement: _Statement, words: list[str], key: str) -> l
     head = given[0][0]
     assigned = [(_ASSIGNMENT.match(word), word, place) for word, place in given]
     if head not in _DECLARING and not all(match for match, _word, _place in assigned):
-        # Assignments before a command are for that command only.
+        # Assignments before a command are for that command only; before these, sh and bash differ about that.
+        before = next(number for number, (match, _word, _place) in enumerate(assigned) if not match)
+        if given[before][0] in _SPECIAL:
+            odd = "shells differ about whether this assignment stays; give it a line of its own"
+            mine = (one for one in assigned[:before] if one[0] and one[0].group(1) == key)
+            return [Setting(key, statement.line, start, end, odd) for _match, _word, (start, end) in mine]
         taken = [place for word, place in given[1:] if head in _TAKING and word.partition("=")[0] == key]
         return [Setting(key, statement.line, start, end, NOT_PLAIN) for start, end in taken]
     found = []

@@ -148,3 +148,9 @@ def test_shell(tmp_path: Path, head: str, tail: str) -> None:
             if "yntax error" in done.stderr:
                 continue
             assert done.stdout.rpartition("\036")[2] == value, (shell, script, done.stderr)
+
+
+def test_an_assignment_before_a_special_builtin_is_refused() -> None:
+    """dash keeps ``T=y export``, bash does not: found by the test above."""
+    assert edited("shell", "T='x'\nT=y export \n") is None
+    assert edited("shell", "T='x'\nT=y env\n") is not None
