@@ -109,10 +109,13 @@ def _settings(text: str, statement: _Statement, words: list[str], key: str) -> l
     if head not in _DECLARING and not all(match for match, _word, _place in assigned):
         # Assignments before a command are for that command only; before these, sh and bash differ about that.
         before = next(number for number, (match, _word, _place) in enumerate(assigned) if not match)
-        if given[before][0] in _SPECIAL:
+        command = given[before][0]
+        # What expands to nothing is no command, and the assignment then stays as well.
+        if command in _SPECIAL or not _PLAIN.fullmatch(command):
             odd = "shells differ about whether this assignment stays; give it a line of its own"
-            mine = (one for one in assigned[:before] if one[0] and one[0].group(1) == key)
-            return [Setting(key, statement.line, start, end, odd) for _match, _word, (start, end) in mine]
+            mine = [place for match, _word, place in assigned[:before] if match and match.group(1) == key]
+            if mine:
+                return [Setting(key, statement.line, start, end, odd) for start, end in mine]
         taken = [place for word, place in given[1:] if head in _TAKING and word.partition("=")[0] == key]
         return [Setting(key, statement.line, start, end, NOT_PLAIN) for start, end in taken]
     found = []
