@@ -18,6 +18,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._consumers import (
 )
 from ansible_collections.genai.comfyui.plugins.module_utils._durable import DurableError
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
+from ansible_collections.genai.comfyui.plugins.module_utils._judge import labelled
 from ansible_collections.genai.comfyui.plugins.module_utils._presets import PresetError, resolve
 from ansible_collections.genai.comfyui.plugins.module_utils._sync import FilePlan, Finding, apply, plan
 
@@ -108,9 +109,11 @@ def _record(
             **record,
             "status": "unparsable",
             "was": "unparsable",
+            "version": None,
             "fingerprint": None,
             "detail": detail,
             "line": None,
+            "reload": None,
         }
     status = finding.settled if touched and not check_mode else finding.status
     detail = finding.detail
@@ -120,9 +123,11 @@ def _record(
         **record,
         "status": status,
         "was": finding.status,
+        "version": finding.version,
         "fingerprint": finding.fingerprint,
         "detail": detail,
         "line": finding.line,
+        "reload": None,
     }
 
 
@@ -158,7 +163,7 @@ def _diff(one: FilePlan, credentials: Mapping[str, Any]) -> dict[str, str]:
         consumer = finding.consumer
         name = f"{consumer.id}{f' ({consumer.key})' if consumer.key else ''}"
         credential = credentials[consumer.credential]
-        version = credential["pending"] if finding.settled == "pending" else credential
+        version = labelled(credential, finding.label)
         token = version.get("token")
         before.append(f"{name}: {_shown(finding.found_fingerprint, finding.status)}")
         if consumer.field in ("password", "username"):

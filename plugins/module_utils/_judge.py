@@ -24,11 +24,46 @@ class FieldError(ValueError):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a found value is. ``fingerprint`` is that of the token in it, where there is a whole one."""
+    """What a found value is. ``fingerprint`` is that of the token in it, where there is a whole one.
+
+    ``version`` is the name of the version that is held, None for what is damaged, unknown or has no name.
+    """
 
     status: str
     detail: str = ""
     fingerprint: str | None = None
+    version: str | None = None
+
+
+LABELS = ("current", "pending")
+
+
+def wanted_label(name: str, credential: Mapping[str, Any], by_server: bool) -> str:
+    """Return which version a consumer should hold now: ``current`` or ``pending``.
+
+    :param by_server: whether the consumer is the server's own file (``serve``) or any other (``distribute``).
+
+    Raises :class:`FieldError` when the credential asks for a version that it does not have.
+    """
+    option = "serve" if by_server else "distribute"
+    label = credential.get(option) or "current"
+    if label not in LABELS:
+        raise FieldError(f"{option} of credential {name} is neither current nor pending; mend the truth")
+    if label == "pending" and not (_of(credential, "pending") or {}).get("token"):
+        raise FieldError(f"{option} of credential {name} is pending, but there is no pending token; mend the truth")
+    return str(label)
+
+
+def labelled(credential: Mapping[str, Any], label: str) -> Mapping[str, Any]:
+    """Return the version with *label*; the current one is the credential itself."""
+    version = credential if label == "current" else _of(credential, label)
+    return {} if version is None else version
+
+
+def version_name(version: Mapping[str, Any]) -> str | None:
+    """Return the name of a version (the credential itself for the current one), None where it has none."""
+    name = version.get("version")
+    return None if name is None else str(name)
 
 
 def check_credential(name: str, credential: Mapping[str, Any]) -> None:
@@ -89,8 +124,13 @@ def token_in(field: str, found: str) -> str | None:
     return found if field in _TOKEN_FIELDS and is_token(found) else None
 
 
-def judge(found: str, field: str, credential: Mapping[str, Any], url: str | None = None) -> Verdict:
-    """Say what *found* is: ``in_sync``, ``pending``, ``previous``, ``stale``, ``damaged`` or ``unknown``.
+def judge(
+    found: str, field: str, credential: Mapping[str, Any], url: str | None = None, wanted: str = "current"
+) -> Verdict:
+    """Say what *found* is: ``in_sync``, or the label of another version, ``stale``, ``damaged`` or ``unknown``.
+
+    *wanted* is the label of the version that would be ``in_sync``. Another version's label is ``current``,
+    ``pending`` or ``previous``; what several versions have in common (a password) belongs to the wanted one.
 
     Raises nothing for a credential that :func:`check_credential` accepts.
     """
@@ -98,20 +138,19 @@ def judge(found: str, field: str, credential: Mapping[str, Any], url: str | None
     mark = fingerprint(token) if token else None
     known = [
         (status, version, value)
-        for status, version in _versions(credential)
+        for status, version in _versions(credential, wanted)
         for value in [_composed(field, credential, version, url)]
         if value is not None
     ]
     for status, version, value in known:
         if found == value:
-            return Verdict(status, _named(field, version), mark)
+            return Verdict(status, _named(field, version), mark, version_name(version))
     if not found.strip():
         return Verdict("damaged", "the value is empty")
     for retired in credential.get("retired") or []:
         if mark is not None and retired.get("fingerprint") == mark:
-            return Verdict(
-                "stale", f"token of version {retired.get('version')}, retired {retired.get('retired')}", mark
-            )
+            detail = f"token of version {retired.get('version')}, retired {retired.get('retired')}"
+            return Verdict("stale", detail, mark, version_name(retired))
     for _status, version, value in known:
         own = str(version["token"]) if field in _TOKEN_FIELDS else None
         if own and own == token:
@@ -132,13 +171,10 @@ def _of(credential: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
     return version if isinstance(version, Mapping) else None
 
 
-def _versions(credential: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    found = [
-        ("in_sync", credential),
-        ("pending", _of(credential, "pending")),
-        ("previous", _of(credential, "previous")),
-    ]
-    return [(status, version) for status, version in found if version and version.get("token") is not None]
+def _versions(credential: Mapping[str, Any], wanted: str) -> list[tuple[str, Mapping[str, Any]]]:
+    labels = sorted((*LABELS, "previous"), key=lambda label: label != wanted)
+    found = [("in_sync" if label == wanted else label, labelled(credential, label)) for label in labels]
+    return [(status, version) for status, version in found if version.get("token") is not None]
 
 
 def _composed(field: str, credential: Mapping[str, Any], version: Mapping[str, Any], url: str | None) -> str | None:

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Planning what has to be done to a host's files, and doing it to one of them. All are planned before one is written.
 
-The rule about a rotation: what is written is always a credential's current value. A consumer that holds the pending
-value already is reported as ``pending`` and keeps it; one that holds the previous value gets the current one.
+The rule about a rotation: the credential says which version is wanted, ``distribute`` for consumers and ``serve`` for
+the server's own file, and whatever else a consumer holds is replaced. Without that word the current version is wanted,
+and a consumer that holds the pending one already is reported as ``pending`` and keeps it.
 """
 
 from __future__ import annotations
@@ -18,9 +19,16 @@ from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import to_bytes, to_text
 from ansible_collections.genai.comfyui.plugins.module_utils._consumers import ABSENT_ID, Consumer
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
-from ansible_collections.genai.comfyui.plugins.module_utils._judge import FieldError, compose, judge, token_in
+from ansible_collections.genai.comfyui.plugins.module_utils._judge import (
+    FieldError,
+    compose,
+    judge,
+    labelled,
+    token_in,
+    version_name,
+    wanted_label,
+)
 
-_SETTLED = frozenset({"in_sync", "pending"})
 _STATUS_OF_REASON = {
     "symlink": "linked",
     "hard_link": "linked",
@@ -47,6 +55,14 @@ class Finding:
     changes: bool = False
     settled: str = "in_sync"
     """The status after a real run that changes it."""
+    label: str = "current"
+    """Of the version that it should hold, or that it holds and may keep."""
+    kept: frozenset[str] = frozenset({"in_sync"})
+    """The statuses of values that stay as they are."""
+    version: str | None = None
+    """The name of the version that it holds, None where that is none or cannot be told."""
+    writes: str | None = None
+    """The name of the version that is written."""
 
 
 @dataclass
@@ -110,15 +126,19 @@ def _look(finding: Finding, text: str | None, credential: Mapping[str, Any]) -> 
     """Fill in what is there and what is wanted."""
     consumer = finding.consumer
     planned = credential.get("token") is None
-    version: Mapping[str, Any] | None = credential
+    by_server = consumer.codec.by_server
     try:
+        finding.label = wanted_label(consumer.credential, credential, by_server)
+        if not credential.get("serve" if by_server else "distribute"):
+            finding.kept = frozenset({"in_sync", "pending"})
+        replaced = True
         if text is None:
             finding.status, finding.detail = "missing_file", "the file does not exist"
             if not consumer.create:
                 finding.refusal = f"{finding.detail}, and create is false; create it" if consumer.required else None
                 return
         else:
-            version = _judge_parts(finding, text, credential)
+            replaced = _judge_parts(finding, text, credential)
         if finding.status == "unknown" and consumer.keep_unknown:
             mend = "adopt it into the credential, or set unknown to replace"
             finding.refusal = f"{finding.detail}, which codec {consumer.codec.name} does not overwrite; {mend}"
@@ -130,9 +150,10 @@ def _look(finding: Finding, text: str | None, credential: Mapping[str, Any]) -> 
                 finding.detail if note in finding.detail else "; ".join(filter(None, [finding.detail, note]))
             )
             return
-        if version is not None:
+        if replaced:
+            version = labelled(credential, finding.label)
             finding.wanted = _values(consumer, credential, version)
-            finding.settled = "in_sync" if version is credential else "pending"
+            finding.writes = version_name(version)
             finding.changes = True
         else:
             finding.settled = finding.status
@@ -144,31 +165,33 @@ def _look(finding: Finding, text: str | None, credential: Mapping[str, Any]) -> 
         finding.detail = finding.refusal = str(error)
 
 
-def _judge_parts(finding: Finding, text: str, credential: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Fill in what is there; return the version of *credential* to write, or None where all is well."""
+def _judge_parts(finding: Finding, text: str, credential: Mapping[str, Any]) -> bool:
+    """Fill in what is there; return whether it has to be written."""
     consumer, codec = finding.consumer, finding.consumer.codec
     (key, first), *others = consumer.parts
     span = codec.locate(text, key)
     if span is None:
         finding.status = "missing_key"
         finding.detail = "the key is not in the file" if codec.needs_key else "the file is empty"
-        return credential
-    verdict = judge(codec.read(text, span), first, credential, consumer.url)
-    finding.status, finding.detail = verdict.status, verdict.detail
+        return True
+    verdict = judge(codec.read(text, span), first, credential, consumer.url, finding.label)
+    finding.status, finding.detail, finding.version = verdict.status, verdict.detail, verdict.version
     finding.fingerprint = finding.found_fingerprint = verdict.fingerprint
     finding.line = span.line
-    if verdict.status not in _SETTLED:
-        return credential
-    version: Mapping[str, Any] = credential if verdict.status == "in_sync" else credential["pending"]
+    if verdict.status not in finding.kept:
+        return True
+    if verdict.status != "in_sync":
+        finding.label = finding.settled = verdict.status
+    version = labelled(credential, finding.label)
     doubt = codec.doubt(text, key)
     for other, name in others:
         there = codec.locate(text, other)
         if there is None or codec.read(text, there) != compose(name, credential, version, consumer.url):
             doubt = doubt or f"the {name} beside it differs"
     if doubt is None:
-        return None
-    finding.status, finding.detail = "damaged", f"{verdict.detail}, but {doubt}"
-    return version
+        return False
+    finding.status, finding.detail, finding.version = "damaged", f"{verdict.detail}, but {doubt}", None
+    return True
 
 
 def _values(
@@ -229,7 +252,7 @@ def _look_at_attributes(result: FilePlan) -> None:
     result.attributes = True
     for finding in result.findings:
         finding.changes = True
-        if finding.status in _SETTLED:
+        if finding.status in finding.kept:
             finding.status = "too_open"
         finding.detail = "; ".join(filter(None, [finding.detail, ", ".join(wrong)]))
 
@@ -275,3 +298,4 @@ def _verify(finding: Finding, text: str) -> None:
     finding.line = span.line if span else None
     token = token_in(name, codec.read(text, span)) if span else None
     finding.fingerprint = fingerprint(token) if token else None
+    finding.version = finding.writes if finding.wanted else finding.version

@@ -20,8 +20,10 @@ description:
     codec does not fully understand is refused with the line's number.
   - Files are replaced by renaming a complete temporary file over them, and are read back afterwards. Several files are
     never replaced together. When the module is interrupted, the message says which ones were written; run it again.
-  - What is written is always the credential's current value. A consumer that holds the C(pending) value of a running
-    rotation already is reported as V(pending) and keeps it.
+  - What is written is the version that the credential says is wanted now, C(distribute) for consumers and C(serve) for
+    codec V(login_password), each V(current) or V(pending). Any other version is replaced. A credential that says
+    nothing wants its current version, and a consumer that holds the C(pending) one already is reported as V(pending)
+    and keeps it.
   - In check mode it is an audit. It reads, and its records tell what is there.
   - Beside a file that it has written, the module leaves an empty lock file C(.NAME.lock) of mode 0600. Do not delete it
     while something may be writing.
@@ -154,7 +156,7 @@ options:
       - The credentials by name, as the lookup P(genai.comfyui.credential#lookup) returns them.
       - A credential has C(username), C(password), C(token) and C(version). While a rotation runs or after one it has
         C(pending) and C(previous) (each with C(token) and C(version)) and C(retired) (a list of C(version),
-        C(fingerprint), C(retired)).
+        C(fingerprint), C(retired)). C(distribute) and C(serve) say which version is wanted.
       - A C(token) of V(null) stands for a credential that is yet to be created. It is accepted in check mode only.
     type: dict
     required: true
@@ -235,15 +237,20 @@ consumers:
     status:
       description:
         - What the consumer is now. After a run that wrote it V(in_sync), or V(pending) where that value was kept.
+          V(in_sync) is said of the wanted version, V(current), V(pending) and V(previous) of others.
         - V(too_open) stands for any wrong mode, owner or group; V(unparsable) also for what could not be looked at.
       type: str
       sample: in_sync
     was:
       description:
-        - What was found, one of V(in_sync), V(pending), V(previous), V(stale), V(damaged), V(unknown), V(missing_file),
-          V(missing_key), V(duplicate_key), V(unparsable), V(too_open), V(linked).
+        - What was found, one of V(in_sync), V(current), V(pending), V(previous), V(stale), V(damaged), V(unknown),
+          V(missing_file), V(missing_key), V(duplicate_key), V(unparsable), V(too_open), V(linked).
       type: str
       sample: stale
+    version:
+      description: Name of the version that the consumer holds, null where that is none or cannot be told.
+      type: str
+      sample: v7
     changed:
       description: Whether this run changed the consumer, or would in check mode.
       type: bool
@@ -282,14 +289,11 @@ _HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 def _secrets(credentials: Any) -> set[str]:
     """Return every token and password in *credentials*, which may have any form."""
-    found: set[str] = set()
-    for credential in credentials.values() if isinstance(credentials, dict) else ():
-        for version in (credential, *credential.values()) if isinstance(credential, dict) else ():
-            for name in ("token", "password"):
-                value = version.get(name) if isinstance(version, dict) else None
-                if isinstance(value, str) and value:
-                    found |= {str(value), quote(value, safe="")}
-    return found
+    if isinstance(credentials, dict):
+        own = {str(credentials[name]) for name in ("token", "password") if isinstance(credentials.get(name), str)}
+        found = {form for value in own if value for form in (value, quote(value, safe=""))}
+        return found.union(*(_secrets(one) for one in credentials.values()))
+    return set().union(*(_secrets(one) for one in credentials)) if isinstance(credentials, list) else set()
 
 
 def main() -> None:

@@ -48,6 +48,8 @@ class Codec:
     """Whether a consumer must name a ``key``; where False, it must not."""
     parts: ClassVar[tuple[tuple[str, str], ...]] = ()
     """For a file that is written as a whole from several credential fields: pairs of (key, field)."""
+    by_server: ClassVar[bool] = False
+    """Whether the file is the server's own, which a rotation switches at another moment than its clients'."""
     keep_unknown: ClassVar[bool] = False
     """Whether a value that belongs to no known version is refused, rather than replaced, by default."""
 

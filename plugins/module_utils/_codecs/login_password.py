@@ -18,6 +18,7 @@ class LoginPassword(Codec):
     needs_key = False
     parts = (("token", "token"), ("username", "username"))
     keep_unknown = True
+    by_server = True
 
     def check_key(self, key: str | None) -> None:
         if key and key not in _KEYS:
