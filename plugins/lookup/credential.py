@@ -77,11 +77,30 @@ _raw:
       description: When this version was made, in UTC.
       type: str
     pending:
-      description: C(token) and C(version) of the version to come; only while a rotation runs.
+      description:
+        - C(token) and C(version) of the version to come; only while a rotation runs.
+        - With C(password) where the rotation changes the password; null where the truth does not keep it.
       type: dict
     previous:
-      description: C(token) and C(version) of the version before; only as long as it is still accepted.
+      description:
+        - C(token) and C(version) of the version before, as pending has them; only as long as it is still accepted.
+        - While a rotation is aborted, the version that is withdrawn, so that whoever holds it goes back.
       type: dict
+    distribute:
+      description: Which of them every consumer but a server's own file should hold now, V(current) or V(pending).
+      type: str
+    serve:
+      description: Which of them a server's own file should hold now, V(current) or V(pending).
+      type: str
+    accept:
+      description:
+        - What a guard should accept now, C(version), C(token) and C(expires) (whole seconds since 1970, or null).
+        - The first is the one that the server's own file should hold.
+      type: list
+      elements: dict
+    epoch:
+      description: Browser sessions issued before this moment do not count; whole seconds since 1970.
+      type: int
     retired:
       description: C(version), C(fingerprint) and C(retired) (time) of former versions.
       type: list

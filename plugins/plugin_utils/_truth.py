@@ -18,6 +18,7 @@ import yaml
 
 from ansible_collections.genai.comfyui.plugins.module_utils._bcrypt import is_token
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
+from ansible_collections.genai.comfyui.plugins.plugin_utils import _truth_view
 from ansible_collections.genai.comfyui.plugins.plugin_utils._truth_form import (
     DEFAULT_POLICY,
     SCHEMA,
@@ -32,6 +33,7 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils._truth_form import (
     plain,
     plain_text,
 )
+from ansible_collections.genai.comfyui.plugins.plugin_utils._truth_view import summary, view_planned
 
 __all__ = [
     "COLLECTION_VERSION",
@@ -273,65 +275,9 @@ def remove(document: Document, name: str, *, force: bool = False) -> Document:
 
 
 def view(document: Document, name: str) -> dict[str, Any]:
-    """Return what a module needs of one credential, with its values, as plain data.
-
-    Keys: ``username``, ``password`` (None when people own it), ``token``, ``version``, ``made``, ``retired`` (list of
-    ``version``, ``fingerprint``, ``retired``), and where there is one, ``pending`` / ``previous`` (``token``,
-    ``version``).
-
-    :raises TruthError: there is no credential of this name.
-    """
-    item = get(document, name)
-    current = item["labels"]["current"]
-    shown: dict[str, Any] = {
-        "username": item["username"],
-        "password": item["password"].get("value"),
-        "token": current_token(item),
-        "version": current,
-        "made": item["versions"][current]["made"],
-        "retired": [
-            {"version": e["version"], "fingerprint": e["fp"], "retired": e["retired"]} for e in item["retired"]
-        ],
-    }
-    for label, version in (("pending", item["labels"]["pending"]), ("previous", item["labels"]["previous"])):
-        if version is not None:
-            shown[label] = {"token": item["versions"][version]["hash"], "version": version}
+    """Return the credential's view, see :func:`_truth_view.view`. :raises TruthError: there is no such credential."""
+    shown: dict[str, Any] = _truth_view.view(get(document, name))
     return shown
-
-
-def view_planned() -> dict[str, Any]:
-    """Return the view of a credential that does not exist yet: as :func:`view`, with ``planned`` and no values."""
-    return {
-        "planned": True,
-        "username": "",
-        "password": None,
-        "token": None,
-        "version": None,
-        "made": None,
-        "retired": [],
-    }
-
-
-def summary(document: Document, name: str) -> dict[str, Any]:
-    """Return what may be shown of one credential: names, versions, fingerprints, policy; empty when it is not there."""
-    item = document["credentials"].get(name)
-    if item is None:
-        return {}
-    return {
-        "username": item["username"],
-        "password": "managed" if item["password"]["managed"] else "not kept here",
-        "policy": dict(item["policy"]),
-        "versions": {
-            label: f"{version} ({fingerprint(item['versions'][version]['hash'])})"
-            for label, version in (
-                ("current", item["labels"]["current"]),
-                ("pending", item["labels"]["pending"]),
-                ("previous", item["labels"]["previous"]),
-            )
-            if version is not None
-        },
-        "retired": [f"{e['version']} ({e['fp']})" for e in item["retired"]],
-    }
 
 
 def _add(

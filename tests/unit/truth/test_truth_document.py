@@ -256,6 +256,10 @@ def test_the_view_has_what_sync_wants(h: SimpleNamespace, doc: Any) -> None:
         "version": "v1",
         "made": h.NOW,
         "retired": [],
+        "distribute": "current",
+        "serve": "current",
+        "accept": [{"version": "v1", "token": h.LETTER, "expires": None}],
+        "epoch": 0,
     }
     assert _truth.view(rotating(h, doc), "main")["pending"] == {"token": h.DIGIT, "version": "v2"}
     after = _truth.view(rotating(h, doc, "switched"), "main")
