@@ -78,22 +78,18 @@ def request(
     ca_path: str | None = None,
     verify: bool = True,
     unix_socket: str | None = None,
+    limit: int = BODY_LIMIT,
 ) -> Response:
     """Send one request and return the Response; redirects are returned, not followed.
 
     *url* is the base address (``https://host:port/prefix``), *path* is put behind it as it is. *token* becomes the
     header ``Authorization: Bearer``. *timeout* (seconds) bounds connecting and then the whole exchange. *ca_path* is a
     PEM file or a directory of them; *verify* False accepts any certificate. With *unix_socket* the connection goes to
-    that socket and *url* only names the host. Raises HttpError.
+    that socket and *url* only names the host. At most *limit* bytes of the answer's body are read. Raises HttpError.
     """
     parts = check_url(url)
-    sent = {"Accept": "application/json", "Connection": "close", "User-Agent": "genai.comfyui", **(headers or {})}
-    if token is not None:
-        sent["Authorization"] = "Bearer " + token
-    for value in sent.values():
-        if not value.isascii() or _CONTROL.search(value.replace(" ", "")):
-            raise HttpError("address", "a request header would hold characters that HTTP does not allow")
-    connection = _connection(parts, timeout, ca_path, verify, unix_socket)
+    sent = {"Connection": "close", **request_headers(token, headers)}
+    connection = connection_to(parts, timeout, ca_path, verify, unix_socket)
     expired = threading.Event()
     watchdog: threading.Timer | None = None
     try:
@@ -104,19 +100,30 @@ def request(
         watchdog.start()
         connection.request(method, parts.path.rstrip("/") + path, body=body, headers=sent)
         answer = connection.getresponse()
-        data = answer.read(BODY_LIMIT + 1)
+        data = answer.read(limit + 1)
         if expired.is_set():
             raise HttpError("timeout", _too_slow(timeout))
         names = {name.lower(): value for name, value in answer.getheaders()}
-        return Response(answer.status, names, data[:BODY_LIMIT], len(data) > BODY_LIMIT)
+        return Response(answer.status, names, data[:limit], len(data) > limit)
     except HttpError:
         raise
     except Exception as error:
-        raise _scrubbed(error, timeout, expired.is_set()) from None
+        raise scrubbed(error, timeout, expired.is_set()) from None
     finally:
         if watchdog is not None:
             watchdog.cancel()
         connection.close()
+
+
+def request_headers(token: str | None, headers: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the headers of a request with this token. Raises HttpError("address") for what HTTP does not allow."""
+    sent = {"Accept": "application/json", "User-Agent": "genai.comfyui", **(headers or {})}
+    if token is not None:
+        sent["Authorization"] = "Bearer " + token
+    for value in sent.values():
+        if not value.isascii() or _CONTROL.search(value.replace(" ", "")):
+            raise HttpError("address", "a request header would hold characters that HTTP does not allow")
+    return sent
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -130,13 +137,14 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _connection(
+def connection_to(
     parts: SplitResult,
     timeout: float,
     ca_path: str | None,
     verify: bool,
     unix_socket: str | None,
 ) -> http.client.HTTPConnection:
+    """Return a connection, not opened yet, to the address that check_url took apart; options as of request."""
     host = parts.hostname or ""
     if unix_socket is not None:
         return _UnixConnection(host, unix_socket, timeout)
@@ -167,7 +175,8 @@ def _too_slow(timeout: float) -> str:
     return f"no complete answer within {timeout:g} s"
 
 
-def _scrubbed(error: Exception, timeout: float, expired: bool) -> HttpError:
+def scrubbed(error: Exception, timeout: float, expired: bool) -> HttpError:
+    """Return *error* in words of our own; *expired*: the whole exchange took too long."""
     if expired or isinstance(error, (socket.timeout, TimeoutError)):
         return HttpError("timeout", _too_slow(timeout))
     if isinstance(error, ssl.SSLCertVerificationError):

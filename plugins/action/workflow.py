@@ -1,0 +1,77 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Controller side of genai.comfyui.workflow: finds the workflow, and waits in slices to say how far it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+SHIPPED = Path(__file__).resolve().parents[2] / "roles" / "qwen_models" / "files" / "workflows"
+SLICE = 10
+"""Seconds of one call of the module: short enough that no connection idles, long enough to cost little."""
+
+_GOING_ON = ("queued", "running", "unreachable")
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Calls the module until the job has ended."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the task."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        if isinstance(arguments.get("workflow"), str):
+            arguments["workflow"] = self._document(arguments["workflow"])
+        arguments.setdefault("slice", SLICE)
+        host = (task_vars or {}).get("inventory_hostname", "")
+        shown = ""
+        while True:
+            done = self._execute_module("genai.comfyui.workflow", module_args=arguments, task_vars=task_vars)
+            if done.get("failed") or done.get("state") not in _GOING_ON or not arguments.get("wait", True):
+                return {**result, **done}
+            progress = describe(done)
+            if progress != shown:
+                shown = progress
+                Display().display(f"  {host}: {progress}")
+            arguments["resume"] = done["job"]
+
+    def _document(self, name: str) -> Any:
+        shipped = SHIPPED / f"{name}.json"
+        if shipped.is_file() and "/" not in name:
+            path = str(shipped)
+        else:
+            try:
+                path = self._find_needle("files", name)
+            except AnsibleError:
+                there = ", ".join(sorted(one.stem for one in SHIPPED.glob("*.json")))
+                raise AnsibleActionFail(
+                    f"workflow {name!r} is neither a file on the controller nor a shipped one; shipped are: {there}"
+                ) from None
+        try:
+            with open(path, encoding="utf-8") as stream:
+                return json.load(stream)
+        except (OSError, ValueError) as error:
+            raise AnsibleActionFail(f"workflow {path}: {error}") from None
+
+
+def describe(result: Mapping[str, Any]) -> str:
+    """Return in words how far a job is."""
+    state = result["state"]
+    if state == "queued":
+        return f"in the queue, place {result.get('position')} of {result.get('queued')}"
+    if state == "unreachable":
+        return f"the server does not answer ({result.get('detail')}); waiting for it"
+    progress = result.get("progress")
+    return f"running, step {progress['value']} of {progress['max']}" if progress else "running"
