@@ -6,6 +6,7 @@
 A server is locked when strangers (no credential, an empty ``?token=``, a well-formed token that nobody knows) are
 refused, the current token is let in, and, where a password is given, the web form takes it. The token is sent only
 after strangers have been refused: to a server that lets everybody in, or that is no ComfyUI, it is never shown.
+While a rotation runs, the other versions that are alive are asked too, and must be let in or refused as told.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from urllib.parse import urlencode, urlsplit
 
@@ -33,12 +34,22 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 
 
 @dataclass(frozen=True)
+class Other:
+    """Another version of the credential. ``accepted``: whether it must be let in; None only asks."""
+
+    version: str
+    token: str = field(repr=False)
+    accepted: bool | None = None
+
+
+@dataclass(frozen=True)
 class Target:
     """One server to look at.
 
     ``url`` is its base address; with ``unix_socket`` the connection goes there and ``url`` only names the host.
     ``token`` None leaves the server unproven. ``password`` also tries the web form. ``origin`` is sent as it is, for
-    servers that were started with ``--enable-cors-header``. ``timeout`` is seconds for one request.
+    servers that were started with ``--enable-cors-header``. ``timeout`` is seconds for one request. ``version`` is the
+    name of ``token``'s version, and ``others`` are asked after it; with ``others`` None nobody is interested in them.
     """
 
     url: str
@@ -50,6 +61,8 @@ class Target:
     verify: bool = True
     unix_socket: str | None = None
     timeout: float = 10.0
+    version: str | None = None
+    others: tuple[Other, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,8 @@ class Check:
     expected: str
     status: int | None
     ok: bool
+    version: str | None = None
+    """Of the token that was sent, where that has a name."""
 
     def as_dict(self) -> dict[str, object]:
         """Plain types, for a module's result."""
@@ -73,6 +88,8 @@ class Evidence:
     ``state``: ``down`` (no answer), ``open`` (a stranger was let in), ``token_refused`` (strangers and the token are
     refused), ``locked`` (every check as it must be), ``unexpected`` (anything else; ``detail`` says what).
     ``at`` is UTC in ISO form, ``waited`` seconds. ``passing`` says that looking again may show something else.
+    ``accepts`` and ``refuses`` are the versions seen let in and refused; ``guarded`` whether the process behind the
+    address runs with the guard (None: not asked, or no answer).
     """
 
     state: str
@@ -83,6 +100,9 @@ class Evidence:
     at: str = ""
     waited: float = 0.0
     passing: bool = False
+    accepts: tuple[str, ...] = ()
+    refuses: tuple[str, ...] = ()
+    guarded: bool | None = None
 
     @property
     def locked(self) -> bool:
@@ -99,6 +119,9 @@ class Evidence:
             "checks": [check.as_dict() for check in self.checks],
             "at": self.at,
             "waited": self.waited,
+            "accepts": list(self.accepts),
+            "refuses": list(self.refuses),
+            "guarded": self.guarded,
         }
 
 
@@ -117,7 +140,23 @@ def probe(target: Target) -> Evidence:
         checks=tuple(checks),
         at=datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
         passing=passing,
+        accepts=tuple(check.version for check in checks if check.version and check.status and check.status < 300),
+        refuses=tuple(check.version for check in checks if check.version and check.status in (401, 302)),
+        guarded=guarded(target) if target.others is not None and state in (LOCKED, TOKEN_REFUSED) else None,
     )
+
+
+def guarded(target: Target) -> bool | None:
+    """Return whether the process behind the address runs with the guard; None without an answer.
+
+    ComfyUI-Login lets every path pass that ends like a script's name; the guard decides by the route. Nothing is sent
+    that anybody must not know, and nothing is changed.
+    """
+    path = f"/userdata/genai-comfyui-{secrets.token_hex(8)}.js"
+    try:
+        return _refused(_ask(target, [], "suffix", "401", path, None))
+    except _NoAnswer:
+        return None
 
 
 def prove(
@@ -148,9 +187,7 @@ def prove(
         detail = "the server's process has ended; last seen: " + detail
     elif again and wait > 0:
         detail = f"gave up after {waited:.1f} s; last seen: {detail}"
-    return Evidence(
-        seen.state, detail, seen.url, seen.fingerprint, seen.checks, seen.at, round(waited, 3), seen.passing
-    )
+    return replace(seen, detail=detail, waited=round(waited, 3))
 
 
 _Verdict = tuple[str, str, bool]
@@ -182,9 +219,20 @@ def _matrix(target: Target, checks: list[Check]) -> _Verdict:
 
 
 def _with_token(target: Target, token: str, checks: list[Check]) -> _Verdict:
+    verdict = _current(target, token, checks)
+    if verdict[0] in (LOCKED, TOKEN_REFUSED):
+        for other in target.others or ():
+            odd = _other(target, other, checks)
+            verdict = odd if odd is not None and verdict[0] == LOCKED else verdict
+    if verdict[0] == LOCKED and target.password is not None:
+        return _form(target, target.password, checks)
+    return verdict
+
+
+def _current(target: Target, token: str, checks: list[Check]) -> _Verdict:
     answer = _ask(target, checks, "current_token", "200", _PATH, token)
     accepted = 200 <= answer.status < 300
-    checks.append(Check("current_token", "200", answer.status, accepted))
+    checks.append(Check("current_token", "200", answer.status, accepted, target.version))
     if _refused(answer):
         return (
             TOKEN_REFUSED,
@@ -195,9 +243,26 @@ def _with_token(target: Target, token: str, checks: list[Check]) -> _Verdict:
         )
     if not accepted:
         return UNEXPECTED, _odd("current_token", answer.status), True
-    if target.password is not None:
-        return _form(target, target.password, checks)
     return LOCKED, f"strangers are refused, the token {fingerprint(token)} is accepted", False
+
+
+def _other(target: Target, other: Other, checks: list[Check]) -> _Verdict | None:
+    """Ask with another version; return what is wrong with the answer, or None."""
+    expected = {True: "200", False: "401", None: "200 or 401"}[other.accepted]
+    name = f"token {other.version}"
+    answer = _ask(target, checks, name, expected, _PATH, other.token)
+    accepted, refused = 200 <= answer.status < 300, _refused(answer)
+    wrong = not (accepted or refused) or (other.accepted is not None and other.accepted != accepted)
+    checks.append(Check(name, expected, answer.status, not wrong, other.version))
+    known = f"the token of {other.version} ({fingerprint(other.token)})"
+    if not wrong:
+        return None
+    # A guard takes up to a second to notice what its file says now, so looking again may help.
+    if refused:
+        return TOKEN_REFUSED, f"{known} is refused, though the rotation needs it accepted", True
+    if accepted:
+        return UNEXPECTED, f"{known} is still accepted, though it should be refused by now", True
+    return UNEXPECTED, f"with {known} GET {_PATH} answered {answer.status}, neither 200 nor 401", True
 
 
 def _form(target: Target, password: str, checks: list[Check]) -> _Verdict:

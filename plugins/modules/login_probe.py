@@ -77,6 +77,27 @@ options:
         description: Whether to check the server's certificate.
         type: bool
         default: true
+      version:
+        description: Name of the token's version, for RV(targets[].accepts) and RV(targets[].refuses).
+        type: str
+      others:
+        description:
+          - Other versions of the credential that are alive, as while a rotation runs. Never retired ones.
+          - Each is asked once strangers have been refused. Even an empty list asks whether the guard runs.
+        type: list
+        elements: dict
+        suboptions:
+          version:
+            description: Name of the version.
+            type: str
+            required: true
+          token:
+            description: Its token.
+            type: str
+            required: true
+          accepted:
+            description: Whether it must be let in (V(true)) or refused (V(false)). Only asked when left out.
+            type: bool
   name:
     description: As O(targets[].name), for a single target.
     type: str
@@ -224,7 +245,8 @@ targets:
       elements: dict
       contains:
         name:
-          description: V(anonymous), V(empty_token), V(random_token), V(current_token) or V(form_login).
+          description:
+            - V(anonymous), V(empty_token), V(random_token), V(current_token), V(form_login), or V(token) and a version.
           type: str
         expected:
           description: The status expected.
@@ -242,78 +264,35 @@ targets:
     waited:
       description: How long it took until the last look began, in seconds.
       type: float
+    accepts:
+      description: The versions that were let in.
+      type: list
+      elements: str
+      sample: [v7, v8]
+    refuses:
+      description: The versions that were refused.
+      type: list
+      elements: str
+    guarded:
+      description: Whether the process runs with the guard; none when O(targets[].others) was not given.
+      type: bool
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.genai.comfyui.plugins.module_utils._bcrypt import is_token
-from ansible_collections.genai.comfyui.plugins.module_utils._consumers import read_field
 from ansible_collections.genai.comfyui.plugins.module_utils._http import HttpError, check_url
-from ansible_collections.genai.comfyui.plugins.module_utils._probe import LOCKED, Evidence, Target, prove
+from ansible_collections.genai.comfyui.plugins.module_utils._probe import LOCKED
+from ansible_collections.genai.comfyui.plugins.module_utils._probe_targets import (
+    look,
+    not_tokens,
+    target_spec,
+    token_of,
+)
 
 _MOST_THREADS = 16
-
-
-def _target_spec(url_required: bool) -> dict[str, Any]:
-    source = {
-        "path": {"type": "path", "required": True},
-        "codec": {"type": "str", "required": True},
-        "key": {"type": "str", "no_log": False},
-    }
-    return {
-        "name": {"type": "str"},
-        "url": {"type": "str", "required": url_required},
-        "token": {"type": "str", "no_log": True},
-        "from": {"type": "dict", "options": source},
-        "credential": {"type": "str"},
-        "username": {"type": "str"},
-        "password": {"type": "str", "no_log": True},
-        "origin": {"type": "str"},
-        "ca_path": {"type": "path"},
-        "validate_certs": {"type": "bool", "default": True},
-    }
-
-
-def _token_of(given: dict[str, Any]) -> tuple[str | None, str | None]:
-    """The token to prove with, or None and, where there should have been one, why there is none."""
-    source = given.get("from")
-    if source is None:
-        value, place = given.get("token"), "the token given"
-        if not value:
-            return None, None
-    else:
-        place = source["path"] if not source["key"] else f"{source['path']} ({source['key']})"
-        try:
-            value = read_field(source["path"], source["codec"], source["key"])
-        except (ValueError, OSError) as error:
-            # The reader's own errors name file, line and mend, and hold no value.
-            return None, f"no token could be read: {error}"
-    if value.startswith("Bearer "):
-        value = value[len("Bearer ") :]
-    if not is_token(value):
-        return None, f"{place} is not a token (a whole bcrypt hash, 60 characters); it was not sent"
-    return value, None
-
-
-def _look(module: AnsibleModule, given: dict[str, Any], token: str | None, problem: str | None) -> Evidence:
-    target = Target(
-        url=given["url"],
-        token=token,
-        username=given["username"],
-        password=given["password"],
-        origin=given["origin"],
-        ca_path=given["ca_path"],
-        verify=given["validate_certs"],
-        timeout=module.params["timeout"],
-    )
-    seen = prove(target, module.params["wait"], wait_for_token=module.params["wait_for_token"])
-    if problem is not None:
-        return replace(seen, detail=f"{problem}; {seen.detail}")
-    return seen
 
 
 def _name(given: dict[str, Any]) -> str:
@@ -325,14 +304,14 @@ def main() -> None:
     item: dict[str, Any] = {
         "type": "list",
         "elements": "dict",
-        "options": _target_spec(True),
+        "options": target_spec(True),
         "mutually_exclusive": [("token", "from")],
         "required_by": {"password": ("username",)},
     }
     module = AnsibleModule(
         argument_spec={
             "targets": item,
-            **_target_spec(False),
+            **target_spec(False),
             "wait": {"type": "float", "default": 0},
             "wait_for_token": {"type": "bool", "default": False, "no_log": False},
             "timeout": {"type": "float", "default": 10},
@@ -355,12 +334,19 @@ def main() -> None:
     if module.params["timeout"] <= 0:
         module.fail_json(msg="login_probe: timeout must be more than 0 seconds")
 
-    tokens = [_token_of(given) for given in targets]
+    bad_versions = not_tokens(targets)
+    if bad_versions:
+        module.fail_json(
+            msg=f"login_probe: no token (a whole bcrypt hash): {', '.join(bad_versions)}; nothing was sent"
+        )
+    tokens = [token_of(given) for given in targets]
     secrets = {given[name] for given in targets for name in ("token", "password") if given[name]}
+    secrets |= {one["token"] for given in targets for one in given.get("others") or ()}
     module.no_log_values = secrets | {token for token, _problem in tokens if token is not None}
 
+    times = [module.params[name] for name in ("timeout", "wait", "wait_for_token")]
     with ThreadPoolExecutor(max_workers=max(1, min(len(targets), _MOST_THREADS))) as pool:
-        jobs = [pool.submit(_look, module, given, *found) for given, found in zip(targets, tokens)]
+        jobs = [pool.submit(look, given, *found, *times) for given, found in zip(targets, tokens)]
         evidence = [job.result() for job in jobs]
 
     records = [

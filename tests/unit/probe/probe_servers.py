@@ -32,6 +32,8 @@ class Behaviour:
     token: str = TOKEN
     check: bool = True
     any_token: bool = False
+    also: tuple[str, ...] = ()
+    guarded: bool = True
     origin: str | None = None
     refusal: tuple[int, str] = (401, "")
     accepted: int = 200
@@ -47,7 +49,7 @@ class Behaviour:
             return True
         if self.origin is not None and origin != self.origin:
             return False
-        if bearer is not None and (bearer == f"Bearer {self.token}" or self.any_token):
+        if bearer is not None and (bearer[7:] in (self.token, *self.also) or self.any_token):
             return True
         return parse_qs(query, keep_blank_values=True).get("token") == [self.token]
 
@@ -73,7 +75,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         behaviour = self.note()
-        _path, _mark, query = self.path.partition("?")
+        path, _mark, query = self.path.partition("?")
+        if path.endswith(".js") and not behaviour.guarded:
+            self.answer(404)
+            return
         if behaviour.lets_in(query, self.headers["Authorization"], self.headers["Origin"]):
             bearer = self.headers["Authorization"] == f"Bearer {behaviour.token}"
             self.answer(behaviour.accepted if bearer else 200)
