@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.genai.comfyui.plugins.plugin_utils import _launch, _server_tree, _topology
+from ansible_collections.genai.comfyui.plugins.plugin_utils import _guard, _launch, _server_tree, _topology
 
 
 def _shell(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
@@ -38,6 +38,7 @@ class FilterModule:
             _topology.probe_targets,
             _topology.server_targets,
             _topology.unit_instances,
+            _guard.open_without_guard,
             _launch.requirements_without,
             _launch.systemd_environment,
             _launch.systemd_exec,

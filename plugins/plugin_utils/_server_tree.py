@@ -13,6 +13,7 @@ import posixpath
 import typing as t
 from pathlib import Path
 
+from ansible_collections.genai.comfyui.plugins.plugin_utils._guard import guard_files, guard_settings
 from ansible_collections.genai.comfyui.plugins.plugin_utils._launch import systemd_environment, systemd_exec
 
 # The folders that ComfyUI looks for under a models root and that hosts share.
@@ -141,18 +142,16 @@ def server_lib(home: str) -> list[Json]:
     return entries
 
 
-def guard_files() -> dict[str, str]:
-    """Return the guard node's files, name to text, read from this collection."""
-    folder = Path(__file__).resolve().parent.parent.parent / "roles/comfyui_login/files/guard"
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
-
-
-def login_tree(instances: list[Json], group: str, guard: bool) -> list[Json]:
+def login_tree(
+    instances: list[Json], group: str, guard: bool, settings: t.Mapping[str, t.Any] | None = None
+) -> list[Json]:
     """Return the login directory of each instance, its guest marker and the guard node.
 
     The directory belongs to root: whoever takes over the service can neither remove PASSWORD nor claim the server.
 
     :param guard: whether the guard node is wanted; False leaves the plain login node alone.
+    :param settings: the guard's settings but for ``guests``; what is not said has the guard's default.
+    :raises GuardSettingError: a setting cannot be used; the message names its variable.
     """
     entries: list[Json] = []
     files = guard_files() if guard else {}
@@ -164,8 +163,8 @@ def login_tree(instances: list[Json], group: str, guard: bool) -> list[Json]:
         if not guard:
             entries.append({"path": one["guard_node"], "state": "absent", "recursive": True})
             continue
-        settings = json.dumps({"guests": one["guest"]}) + "\n"
+        chosen = json.dumps(guard_settings({**(settings or {}), "guests": one["guest"]}), indent=1) + "\n"
         entries.append(directory(one["guard_node"]))
-        for name, content in {**files, "settings.json": settings}.items():
+        for name, content in {**files, "settings.json": chosen}.items():
             entries.append(text(f"{one['guard_node']}/{name}", content))
     return entries

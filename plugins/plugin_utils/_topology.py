@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from ansible_collections.genai.comfyui.plugins.module_utils._presets import PresetError, resolve
-from ansible_collections.genai.comfyui.plugins.plugin_utils._server_tree import guard_files
+from ansible_collections.genai.comfyui.plugins.plugin_utils._guard import guard_files
 
 DEFAULT_INSTANCE: dict[str, t.Any] = {"name": "default", "port": 8188, "credential": "main", "gpus": "all"}
 INSTANCE_KEYS = frozenset(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -209,11 +210,14 @@ def test_sockets_uploads_and_assets_work_with_each_credential(place: Besieged) -
 
 def test_wrong_logins_are_throttled_and_leave_a_line_each(place: Besieged) -> None:
     with place.pair.serve() as server:
-        answers = [server.login(password=f"wrong-{n}") for n in range(30)]
+        answers = [server.login(username="mallory", password=f"wrong-{n}") for n in range(30)]
         assert {one.location for one in answers[:20]} == {"/login?wrong_password=1"}
         assert answers[-1].status == 429
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
         assert server.login(password=PASSWORD).status == 429
         assert status(server, TOKEN) == 200
-        assert 20 <= server.log().count("comfyui-login-guard: login failed address=127.0.0.1") <= 22
+        line = (
+            r'^comfyui-login-guard: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ login failed address=127\.0\.0\.1 user="mallory"$'
+        )
+        assert 20 <= len(re.findall(line, server.log(), re.MULTILINE)) <= 22
         assert "wrong-" not in server.log()

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import posixpath
 from pathlib import Path
 
@@ -69,11 +70,11 @@ def test_the_guard_comes_whole_and_knows_who_allows_guests() -> None:
     laid = {entry["path"]: entry.get("content") for entry in tree.login_tree(TWO, "comfyui", True)}
     watched = topology.unit_instances(TWO, "/opt/comfyui/venv")
     shipped = Path(tree.__file__).parents[2] / "roles/comfyui_login/files/guard"
-    for name, guests in (("default", "false"), ("b", "true")):
+    for name, guests in (("default", False), ("b", True)):
         node = f"/opt/comfyui/instances/{name}/ComfyUI/custom_nodes/ComfyUI-Login-Guard"
         for file in shipped.glob("*.py"):
             assert laid[f"{node}/{file.name}"] == file.read_text()
         # A process that is older than any of them is started anew.
         followed = next(one["watch"] for one in watched if one["name"] == name)
         assert {path for path in laid if path.startswith(f"{node}/")} <= set(followed)
-        assert laid[f"{node}/settings.json"] == f'{{"guests": {guests}}}\n'
+        assert json.loads(laid[f"{node}/settings.json"] or "")["guests"] is guests

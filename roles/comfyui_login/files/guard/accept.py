@@ -111,6 +111,10 @@ class AcceptSet:
     tokens: tuple[Listed, ...]
     epoch: int = 0
 
+    def valid(self, now: float) -> list[Listed]:
+        """Return the entries that have not ended."""
+        return [one for one in self.tokens if one.expires is None or now < one.expires]
+
     def find(self, token: bytes, now: float) -> Listed | None:
         """Return the valid entry of *token*. All entries are compared, each in constant time."""
         found = None
@@ -194,6 +198,16 @@ class Accept:
         except Unusable as fault:
             raise Unusable(f"{self._path}: {fault}") from None
         self._stamp = stamp
+
+    @property
+    def present(self) -> bool:
+        """Whether what is in force comes from the file."""
+        return self._stamp is not None
+
+    @property
+    def sound(self) -> bool:
+        """Whether the last look at the file found nothing wrong with it."""
+        return not self._said
 
     def now(self) -> AcceptSet:
         """Return what is in force, after a look at the file if the last one is PAUSE seconds ago."""

@@ -10,83 +10,31 @@ an odd form, and compute bcrypt while everybody waits.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-from collections import OrderedDict
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import bcrypt
 from aiohttp import web
 
-from .accept import Unusable, read_password
+from . import addresses, journal
+from .accept import Accept, Unusable, read_password
+from .counters import Counters
+from .sessions import Sessions
+from .settings import Settings
+from .throttle import Throttle
 
 FORM_LIMIT = 16 * 1024
-FORM_SECONDS = 10.0
 WORST_PASSWORD = 72
 """Bytes that bcrypt looks at; more is refused, as bcrypt itself does."""
+MOST_COST = 16
+"""Hashes of a higher cost, seconds each, are not tried: one login would keep all others waiting."""
 PENDING = 8
 """Passwords that may wait for bcrypt at once."""
-WINDOW, PER_ADDRESS, GLOBAL = 60.0, 20, 120
-ADDRESSES = 4096
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-
-
-class Throttle:
-    """Budgets of failures: for each address, and for all together, refilled evenly over WINDOW seconds."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._debts: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def _debt(self, key: str, budget: int) -> float:
-        owed, since = self._debts.get(key, (0.0, 0.0))
-        return max(0.0, owed - (self._clock() - since) * budget / WINDOW)
-
-    def wait(self, address: str) -> int:
-        """Return the seconds until *address* may try again; 0 when it may now."""
-        over = [(self._debt(key, budget) + 1 - budget) * WINDOW / budget for key, budget in self._budgets(address)]
-        worst = max(over)
-        return 0 if worst <= 0 else int(worst) + 1
-
-    def failed(self, address: str) -> None:
-        """Count one failure."""
-        for key, budget in self._budgets(address):
-            self._debts[key] = (self._debt(key, budget) + 1, self._clock())
-            self._debts.move_to_end(key)
-        while len(self._debts) > ADDRESSES:
-            self._debts.popitem(last=False)
-
-    @staticmethod
-    def _budgets(address: str) -> tuple[tuple[str, int], ...]:
-        return (address, PER_ADDRESS), ("", GLOBAL)
-
-
-def network(address: str | None) -> str:
-    """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 one."""
-    try:
-        found = ipaddress.ip_address((address or "").partition("%")[0])
-    except ValueError:
-        return "unknown"
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    if mapped is None and isinstance(found, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))
-    return str(mapped or found)
-
-
-def foreign(host: str, origin: str) -> bool:
-    """Whether a page of another origin posts to a loopback address, which is what ComfyUI itself refuses."""
-    try:
-        here, there = urlsplit("//" + host.lower()), urlsplit(origin.lower())
-        name = here.hostname or ""
-        if name != "localhost" and not ipaddress.ip_address(name).is_loopback:
-            return False
-        return bool(there.hostname) and (name, here.port) != (there.hostname, there.port)
-    except ValueError:
-        return False
 
 
 def refusal(status: int, text: str, **headers: str) -> web.Response:
@@ -94,56 +42,95 @@ def refusal(status: int, text: str, **headers: str) -> web.Response:
     return web.json_response({"error": text}, status=status, headers=headers)
 
 
+def matches(password: bytes, hashes: list[bytes]) -> bool:
+    """Whether the password is that of one of the hashes. Takes its time; raises nothing."""
+    for one in hashes:
+        try:
+            if int(one[4:6]) <= MOST_COST and bcrypt.checkpw(password, one):
+                return True
+        except ValueError:
+            continue
+    return False
+
+
 class Form:
     """POST /login."""
 
     def __init__(
-        self, password_file: Path, storage: Any, guests: Callable[[], bool], say: Callable[[str], None]
-    ) -> None:
-        self._file, self._storage, self._guests, self._say = password_file, storage, guests, say
+        self, password_file: Path, accept: Accept, sessions: Sessions, guests: Callable[[], bool], chosen: Settings,
+        counters: Counters,
+    ) -> None:  # fmt: skip
+        self._file, self._accept, self._sessions, self._guests = password_file, accept, sessions, guests
+        self._proxies, self._seconds, self._counters = chosen.proxies, chosen.form_timeout, counters
         self._clock = asyncio.get_running_loop().time
         self._throttle = Throttle(self._clock)
         # One at a time: the other processors belong to the pictures.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="comfyui-login-guard")
         self._pending = 0
+        self._next_line = 0.0
 
     async def answer(self, request: web.Request, cors: str | None) -> web.StreamResponse:
         """Answer a login. Raises nothing for whatever is sent."""
-        address = network(request.remote)
-        if not cors and foreign(request.headers.get("Host", ""), request.headers.get("Origin", "")):
+        address = addresses.client(request.remote, request.headers.getall("X-Forwarded-For", []), self._proxies)
+        if not cors and addresses.foreign(request.headers.get("Host", ""), request.headers.get("Origin", "")):
+            self._counters.login("foreign")
             return refusal(403, "Another origin.")
-        seconds = self._throttle.wait(address)
-        if seconds or self._pending >= PENDING:
-            self._say(f"login throttled address={address}")
-            return refusal(429, "Too many attempts.", **{"Retry-After": str(seconds or 1)})
+        network = addresses.network(address)
+        if seconds := self._throttle.wait(network):
+            return self._busy(address, seconds)
         if (request.content_length or 0) > FORM_LIMIT:
+            self._seldom("malformed", address)
             return refusal(413, "Too large.")
+        try:
+            with self._throttle.reading(network):
+                fields = await self._fields(request)
+        except web.HTTPRequestEntityTooLarge:
+            self._seldom("malformed", address)
+            return refusal(413, "Too large.")
+        if self._pending >= PENDING:
+            return self._busy(address, 1)
         self._pending += 1
         try:
-            return await self._judge(request, address)
-        except web.HTTPRequestEntityTooLarge:
-            return refusal(413, "Too large.")
+            return await self._judge(request, fields, address, network)
         finally:
             self._pending -= 1
 
-    async def _judge(self, request: web.Request, address: str) -> web.StreamResponse:
-        fields = await self._fields(request)
+    async def _judge(self, request: web.Request, fields: Any, address: str, network: str) -> web.StreamResponse:
         password = fields.get("password")
         if not isinstance(password, str):
+            self._seldom("malformed", address)
             return refusal(401, "The form holds no password.")
+        user = journal.user_name(fields.get("username"), password)
         if fields.get("guest_mode") == "1" and self._guests():
+            self._tell("guest", address, user)
             return await self._enter(request, {"guest_mode": True})
         try:
-            token, username = read_password(self._file)
+            token, owner = read_password(self._file)
         except Unusable as fault:
-            self._say(f"no login is possible: {fault}")
+            self._counters.login("impossible")
+            journal.say(f"no login is possible: {fault}")
             return refusal(403, "Login is not possible.")
-        if await self._right(password, token):
-            self._say(f"login accepted address={address}")
-            return await self._enter(request, {"logged_in": True, "username": username})
-        self._throttle.failed(address)
-        self._say(f"login failed address={address}")
+        if await self._right(password, token.encode("ascii")):
+            self._tell("accepted", address, user)
+            return await self._enter(request, {"logged_in": True, "username": owner})
+        self._throttle.failed(network)
+        self._tell("failed", address, user)
         return web.Response(status=302, headers={"Location": "/login?wrong_password=1"})
+
+    def _tell(self, result: str, address: str, user: str) -> None:
+        self._counters.login(result)
+        journal.login(result, address, user)
+
+    def _seldom(self, result: str, address: str) -> None:
+        # No password was tried, and nothing slows the sender: at most one line a second.
+        self._counters.login(result)
+        if self._clock() >= self._next_line:
+            self._next_line = self._clock() + 1
+            journal.login(result, address)
+
+    def _busy(self, address: str, seconds: int) -> web.StreamResponse:
+        self._seldom("throttled", address)
+        return refusal(429, "Too many attempts.", **{"Retry-After": str(seconds)})
 
     async def _fields(self, request: web.Request) -> Any:
         if request.content_type not in _FORMS:
@@ -151,28 +138,23 @@ class Form:
         # Only a request with this limit stops reading in time; the original knows ComfyUI's own, 100 MiB.
         bounded = request.clone(client_max_size=FORM_LIMIT)
         try:
-            return await asyncio.wait_for(bounded.post(), FORM_SECONDS)
+            return await asyncio.wait_for(bounded.post(), self._seconds)
         except web.HTTPRequestEntityTooLarge:
             raise
         except Exception:
-            # aiohttp raises half a dozen kinds of errors for a broken body.
+            # Too slow; and aiohttp raises half a dozen kinds of errors for a broken body.
             return {}
 
-    async def _right(self, password: str, token: str) -> bool:
+    async def _right(self, password: str, token: bytes) -> bool:
         data = password.encode("utf-8", "surrogatepass")
         if not 0 < len(data) <= WORST_PASSWORD or b"\0" in data:
             return False
-        loop = asyncio.get_running_loop()
-        try:
-            return bool(await loop.run_in_executor(self._worker, bcrypt.checkpw, data, token.encode("ascii")))
-        except ValueError:
-            return False
+        # While a rotation runs people may know the old password, the new one, or either.
+        others = [one.token for one in self._accept.now().valid(time.time()) if one.token != token]
+        return await asyncio.get_running_loop().run_in_executor(self._worker, matches, data, [token, *others])
 
     async def _enter(self, request: web.Request, values: dict[str, Any]) -> web.StreamResponse:
-        # Always a new one: the time it was made at is what the epoch is held against.
-        session = await self._storage.new_session()
-        for name, value in values.items():
-            session[name] = value
+        # Always a new session: the time it was made at is what epoch and lifetime are held against.
         response = web.Response(status=302, headers={"Location": "/"})
-        await self._storage.save_session(request, response, session)
+        await self._sessions.begin(request, response, values)
         return response

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,41 +18,49 @@ from aiohttp import web
 from comfy.cli_args import args
 from server import PromptServer
 
+from . import redact
 from .accept import Accept, Unusable, read_password
+from .counters import Counters
+from .ended import Ended
 from .form import Form
 from .gate import Gate, guests_allowed
-from .upstream import Login, Unexpected
+from .health import Health
+from .journal import say
+from .sessions import Sessions
+from .settings import BadSetting, Settings, read
+from .upstream import Login, Unexpected, versions
 
 CODE = Path(os.path.dirname(os.path.abspath(folder_paths.__file__)))
 PASSWORD, ACCEPT, GUEST_MODE = (CODE / "login" / name for name in ("PASSWORD", "ACCEPT.json", "GUEST_MODE"))
+ENDED = ".comfyui-login-guard-ended.json"
+"""In ComfyUI's user directory, which its service may write to, unlike `login/`; no route reaches it there."""
 SETTINGS = Path(__file__).resolve().parent / "settings.json"
+
+VERSION = "0.1.0"
+"""The collection's."""
 
 End = Callable[[str], NoReturn]
 
 
-def say(text: str) -> None:
-    """Report one line. Whoever calls this sees to it that it holds no secret."""
-    logging.warning("comfyui-login-guard: %s", text)
-
-
-def settings() -> dict[str, bool]:
+def settings() -> Settings:
     """Return the settings of this instance; without a file the strict ones. Raises Unusable."""
-    found: dict[str, Any] = {"guests": False}
     try:
-        found.update(json.loads(SETTINGS.read_text(encoding="utf-8")))
+        return read(json.loads(SETTINGS.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        pass
-    except (OSError, ValueError, TypeError):
+        return Settings()
+    except BadSetting as fault:
+        raise Unusable(f"{SETTINGS}: {fault}") from None
+    except (OSError, ValueError, RecursionError):
         raise Unusable(f"{SETTINGS}: cannot be read") from None
-    if set(found) != {"guests"} or not isinstance(found["guests"], bool):
-        raise Unusable(f"{SETTINGS}: holds something else than guests: true or false")
-    return found
 
 
 def install(end: End) -> None:
     """Called at import. Nothing of this may be left out: each hook notices when the one before it did not run."""
     app: Any = PromptServer.instance.app
     gate: Any | None = None
+    if redact.NAME not in sys.modules:
+        end("prestartup_script.py did not run, so tokens would get into the log")
+    redact.install()
     try:
         if os.path.lexists(CODE / "PASSWORD"):
             raise Unusable(f"{CODE}/PASSWORD: the login node would move it over login/PASSWORD")
@@ -61,21 +69,28 @@ def install(end: End) -> None:
     except Unusable as fault:
         end(str(fault))
     freeze = app.pre_freeze
+    login: Any | None = None
+
+    def locked() -> bool:
+        return gate is not None and gate.sealed and login is not None and login.in_place(app)
 
     async def loaded(_app: web.Application) -> None:
         """All custom nodes are loaded, in whatever order, and nothing listens yet."""
-        nonlocal gate
+        nonlocal gate, login
         try:
             token, _name = read_password(PASSWORD)
             login = Login(app)
             if login.token != token:
                 raise Unexpected("the login node does not hold the token of login/PASSWORD")
             await login.prove(args.enable_cors_header)
-            # Pages of other sites shall not post with a visitor's session.
-            login.storage.cookie_params["samesite"] = "Lax"
+            redact.install()
             accept = Accept(ACCEPT, token, say, time.monotonic)
-            guests = guests_allowed(chosen["guests"], str(GUEST_MODE))
-            gate = Gate(login, accept, Form(PASSWORD, login.storage, guests, say), guests, args.enable_cors_header, say)
+            ended = Ended(Path(folder_paths.get_user_directory()) / ENDED, say, time.time)
+            sessions, counters = Sessions(login.storage, chosen, ended), Counters()
+            guests = guests_allowed(chosen.guests, str(GUEST_MODE))
+            form = Form(PASSWORD, accept, sessions, guests, chosen, counters)
+            health = Health(locked, accept, counters, versions(login, VERSION))
+            gate = Gate(login, accept, form, sessions, health, counters, guests, args.enable_cors_header)
         except Exception as fault:
             name = "" if isinstance(fault, (Unusable, Unexpected)) else f"{type(fault).__name__}: "
             end(f"{name}{fault}")

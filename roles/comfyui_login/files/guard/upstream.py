@@ -8,11 +8,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import re
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from aiohttp_session import AbstractStorage
+
+from .accept import is_token
 
 CHECK = "check_login_status"
 TOKEN = "TOKEN"  # noqa: S105
@@ -47,6 +51,10 @@ class Login:
         """The token that the login node takes now."""
         return str(self.check.__globals__[TOKEN])
 
+    def in_place(self, app: web.Application) -> bool:
+        """Whether the check is still in the application and holds a token at all."""
+        return self.check in app.middlewares and is_token(self.token)
+
     async def prove(self, origin: str | None) -> None:
         """Ask the check itself: a stranger must be refused, its own token let in. Raises Unexpected."""
         accept = {"Accept": "application/json"} | ({"Origin": origin} if origin else {})
@@ -73,3 +81,33 @@ class Login:
         with contextlib.suppress(web.HTTPException):
             await self._sessions(make_mocked_request("GET", path, headers), checked)
         return reached
+
+
+_PROJECT_VERSION = re.compile(r'^version\s*=\s*"([^"\n]{1,64})"', re.MULTILINE)
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
+
+
+def versions(login: Login, own: str) -> dict[str, str]:
+    """Return the versions of guard, node and ComfyUI, "unknown" where one cannot be told. Raises nothing."""
+    folder = Path(login.check.__code__.co_filename).parent
+    node = _PROJECT_VERSION.search(_text(folder / "pyproject.toml"))
+    try:
+        from comfyui_version import __version__ as comfyui
+    except ImportError:
+        comfyui = "unknown"
+    return {"guard": own, "node": node[1] if node else "unknown", "node_commit": _commit(folder), "comfyui": comfyui}
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            return stream.read(100_000)
+    except OSError:
+        return ""
+
+
+def _commit(folder: Path) -> str:
+    head = _text(folder / ".git" / "HEAD").strip()
+    if head.startswith("ref: "):
+        head = _text(folder / ".git" / head[5:]).strip()
+    return head if _COMMIT.fullmatch(head) else "unknown"
