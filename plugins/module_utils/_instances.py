@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from ansible_collections.genai.comfyui.plugins.module_utils import _probe
+from ansible_collections.genai.comfyui.plugins.module_utils import _accept, _probe
 from ansible_collections.genai.comfyui.plugins.module_utils._systemd import Unit
 
 SLACK = 0.05
@@ -39,6 +39,16 @@ def newest_after(paths: list[str], started: float) -> str | None:
         if changed > started - SLACK and (found is None or changed > found[0]):
             found = (changed, path)
     return found[1] if found else None
+
+
+def followed(accept: str, token: str, target: _probe.Target) -> bool:
+    """Return whether a change of login/PASSWORD needs no restart: a guard runs that takes its tokens from *accept*.
+
+    Decided by what the process does now, not by what it was installed with; the caller has seen *token* let in.
+
+    :param token: what PASSWORD should hold. :param target: where the process answers.
+    """
+    return _accept.lists(accept, token) and _probe.guarded(target) is True
 
 
 def decide(

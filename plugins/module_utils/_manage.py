@@ -14,8 +14,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.genai.comfyui.plugins.module_utils import _systemd
+from ansible_collections.genai.comfyui.plugins.module_utils._accept import token_served
 from ansible_collections.genai.comfyui.plugins.module_utils._http import HttpError, request
-from ansible_collections.genai.comfyui.plugins.module_utils._instances import Decision, decide, newest_after
+from ansible_collections.genai.comfyui.plugins.module_utils._instances import (
+    Decision,
+    decide,
+    followed,
+    newest_after,
+)
 from ansible_collections.genai.comfyui.plugins.module_utils._probe import Evidence, Target, prove
 
 PATIENCE = 20.0
@@ -36,9 +42,10 @@ class Instance:
         self.name: str = asked["name"]
         self.unit_name = _systemd.full_name(asked.get("unit") or f"comfyui@{asked['name']}.service")
         self.asked = asked
-        self.token: str | None = credential.get("token")
-        others = [(credential.get(kind) or {}).get("token") for kind in ("previous", "pending")]
-        self.tokens = [token for token in (self.token, *others) if token]
+        self.token = token_served(credential)
+        alive = [credential, *((credential.get(kind) or {}) for kind in ("previous", "pending"))]
+        tokens = [self.token, *(one.get("token") for one in alive)]
+        self.tokens = [token for token in dict.fromkeys(tokens) if token]
         self.unit = _systemd.Unit(self.unit_name)
         self.replaced = False
         self.decision = Decision("none")
@@ -54,15 +61,25 @@ class Instance:
     def look(self, wanted: str) -> None:
         """Collect the evidence and decide."""
         newer = None
+        if self.unit.active == "active" and self.token and wanted != "stopped":
+            self.evidence = prove(self.target(self.token), wait=PATIENCE)
         if self.unit.running and self.unit.pid and wanted not in ("stopped", "status"):
             started = _systemd.started_at(self.unit.pid)
             if started is not None:
-                newer = newest_after([*self.asked["watch"], *self.unit.files, self.unit.drop_ins], started)
-        if self.unit.active == "active" and self.token and wanted != "stopped":
-            self.evidence = prove(self.target(self.token), wait=PATIENCE)
+                newer = self._newer(started)
         self.decision = decide(wanted, self.unit, newer, self.evidence, self.replaced)
         if wanted == "status" and self.unit.active != "active":
             self.detail = self.complaint()
+
+    def _newer(self, started: float) -> str | None:
+        """Return a file that the process should have read again, or None."""
+        watch = [*self.asked["watch"], *self.unit.files, self.unit.drop_ins]
+        password, accept = self.asked.get("password"), self.asked.get("accept")
+        if password and newest_after([password], started) is not None:
+            proven = accept and self.token and self.evidence is not None and self.evidence.locked
+            if not (proven and followed(accept, self.token or "", self.target(self.token or ""))):
+                watch.append(password)
+        return newest_after(watch, started)
 
     def complaint(self, since: float | None = None) -> str:
         """Return why the unit does not run: what our programs said, and how systemd calls it."""

@@ -14,7 +14,8 @@ author:
 description:
   - Brings all instances of a host to a state in one call, and decides by evidence instead of by "a task changed".
   - A running instance is restarted only when its process is older than a file it has read, or when it refuses the
-    current token. So a run that was killed between writing a file and restarting is made good by the next one.
+    token that it should hold. So a run that was killed between writing a file and restarting is made good by the next
+    one.
   - A server that lets strangers in is stopped at once.
   - After each start the instance must prove itself locked. One that does not is stopped, and the module fails with
     the reason that the unit's programs gave.
@@ -45,6 +46,16 @@ options:
         type: list
         elements: path
         default: []
+      password:
+        description:
+          - Its C(login/PASSWORD), which is watched like O(instances[].watch) unless the guard follows it.
+        type: path
+      accept:
+        description:
+          - Its C(login/ACCEPT.json). A newer O(instances[].password) is then no reason for a restart where the process
+            lets the token in, runs with the guard (it refuses a path that the login node alone lets pass), and this
+            file lists the token.
+        type: path
       credential:
         description: Name of the credential that locks it.
         type: str
@@ -59,7 +70,8 @@ options:
     description:
       - Credentials by name, as the lookup P(genai.comfyui.credential#lookup) returns them.
       - An instance whose credential is not among them is judged by its process and files only.
-      - Only the current token decides. The previous and the pending one are used to ask for the queue.
+      - Only the token that C(PASSWORD) should hold decides; that is the current one, or while a rotation says so the
+        pending one. The others are used to ask for the queue.
     type: dict
     default: {}
   state:
@@ -100,7 +112,8 @@ EXAMPLES = r"""
     instances:
       - name: default
         url: http://127.0.0.1:8188
-        watch: [/opt/comfyui/instances/default/ComfyUI/login/PASSWORD]
+        password: /opt/comfyui/instances/default/ComfyUI/login/PASSWORD
+        accept: /opt/comfyui/instances/default/ComfyUI/login/ACCEPT.json
     credentials: "{{ lookup('genai.comfyui.credential', 'main', as_dict=true) }}"
     enabled: true
 """
@@ -169,6 +182,8 @@ def main() -> None:
         "unit": {"type": "str"},
         "url": {"type": "str", "required": True},
         "watch": {"type": "list", "elements": "path", "default": []},
+        "password": {"type": "path", "no_log": False},
+        "accept": {"type": "path"},
         "credential": {"type": "str", "default": "main"},
         "origin": {"type": "str"},
         "ca_path": {"type": "path"},

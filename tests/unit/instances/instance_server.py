@@ -4,7 +4,8 @@
 """``PROGRAM DIRECTORY PORT``: answers as a ComfyUI with its login does, as far as this module looks.
 
 It takes its token from ``PASSWORD`` in the directory once, at its start. While there is a file ``open`` it lets
-everybody in; ``queue`` holds the number of jobs.
+everybody in; ``queue`` holds the number of jobs. While there is a file ``guard`` it takes the tokens in
+``ACCEPT.json`` and no other, and otherwise lets every path pass that ends in ``.js``, as the login node does.
 """
 
 from __future__ import annotations
@@ -24,7 +25,14 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        known = self.headers["Authorization"] == f"Bearer {TOKEN}"
+        sent = (self.headers["Authorization"] or "")[7:]
+        guard = (HOME / "guard").exists()
+        known = sent == TOKEN
+        if guard:
+            known = sent in [one["token"] for one in json.loads((HOME / "ACCEPT.json").read_text())["tokens"]]
+        elif self.path.endswith(".js"):
+            self.send_error(404)
+            return
         queue = HOME / "queue"
         left = int(queue.read_text()) if queue.exists() else 0
         if left and known and self.path == "/prompt":
