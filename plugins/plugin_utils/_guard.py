@@ -18,19 +18,17 @@ FOLDER = Path(__file__).resolve().parent.parent.parent / "roles/comfyui_login/fi
 _VARIABLES = "comfyui_login_"
 
 OPEN_WITHOUT = (
-    "a login node that fails to import while ComfyUI runs on by hand serves everything to everybody"
-    " (the unit's start programs notice, nothing else does)",
-    "any path that ends in .js, .css, .css.map or .ico passes unchecked: strangers write, read, move and delete user files"
-    " and see generated pictures",
-    "POST /login of a stranger claims the server when login/PASSWORD goes missing, and empties a PASSWORD without user name",
-    "an empty ?token= passes while the node holds no token",
-    "malformed Authorization headers, cookies and forms end in server errors; bodies of strangers may be 100 MiB",
-    "guests, where allowed, read the token in /internal/logs",
-    "browser sessions never end: not by time, not by logging out, not by a new token",
-    "passwords may be guessed without limit or trace, and each guess stops the whole server while bcrypt runs",
-    "the token is written to the log at start (the unit's start program takes it out; ComfyUI started by hand does not)",
-    "one token only, read at start: every rotation costs a restart and the queue; login/ACCEPT.json is not read",
-    "no health route and no counters",
+    "a login node that fails to import: ComfyUI serves everything to everybody (only the unit's start programs notice)",
+    "any path that ends in .js, .css, .css.map or .ico: strangers write, read, move, delete user files, see pictures",
+    "POST /login: a stranger claims the server while login/PASSWORD is missing, and empties one without a user name",
+    "an empty ?token=: it passes while the node holds no token",
+    "malformed Authorization headers, cookies and forms: server errors; bodies of strangers may be 100 MiB",
+    "guests, where allowed: they read the token in /internal/logs",
+    "browser sessions: they never end, not by time, not by logging out, not by a new token",
+    "passwords: guessed without limit or trace, and each guess stops the whole server while bcrypt runs",
+    "the log: it holds the token, unless the unit's start program runs ComfyUI",
+    "rotation: one token, read at start; each change costs a restart and the queue, and login/ACCEPT.json is not read",
+    "monitoring: no health route, no counters",
 )
 """Sentences for people; docs/threat-model.md says more about each."""
 
@@ -73,6 +71,6 @@ def guard_settings(values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def open_without_guard(instances: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
-    """Return what to warn of when the guard is not wanted: which instances, then one sentence for each thing left open."""
+    """Return what to warn of without the guard: which instances, then one sentence for each thing that stays open."""
     names = ", ".join(str(one["name"]) for one in instances)
     return [f"comfyui_login_guard is false. On {names} this stays open:", *OPEN_WITHOUT]

@@ -39,7 +39,7 @@ def user_name(typed: object, password: object = None) -> str:
         return "(secret)"
     data = typed.encode("utf-8", "surrogatepass")
     cut = "..." if len(data) > USER_LIMIT else ""
-    return _ODD.sub(lambda match: b"\\x%02x" % match[0], data[:USER_LIMIT]).decode("ascii") + cut
+    return _ODD.sub(lambda match: b"\\x" + match[0].hex().encode(), data[:USER_LIMIT]).decode("ascii") + cut
 
 
 def login(result: str, address: str, user: str = "") -> None:
