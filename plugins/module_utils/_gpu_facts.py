@@ -45,6 +45,7 @@ def gather(root: str, nvidia_smi: str | None, find: Callable[[str], str | None],
         "reason": reason,
         "gpus": _from_driver(asked.gpus, cards) if asked and asked.gpus else _from_cards(cards),
         "cards": cards,
+        "ram_mib": _gpu_host.memory(root),
         "driver": driver,
         "nvidia_smi": {
             "path": program,

@@ -66,6 +66,12 @@ def cards(root: str) -> list[Json]:
     return found
 
 
+def memory(root: str) -> int | None:
+    """Return the machine's memory in MiB."""
+    found = re.search(r"^MemTotal: +([0-9]{1,15}) kB$", read(root, "proc/meminfo") or "", re.MULTILINE)
+    return int(found[1]) // 1024 if found else None
+
+
 def driver(root: str, release: str, modinfo: str | None, timeout: float) -> Json:
     """Return what is loaded and what is installed.
 

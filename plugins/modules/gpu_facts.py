@@ -181,6 +181,9 @@ ansible_facts:
           description: The PCI bus alone, whatever the driver says. The keys are those of C(gpus) that need no driver.
           type: list
           elements: dict
+        ram_mib:
+          description: Memory of the machine in MiB, which models need as well.
+          type: int
         driver:
           description: The driver.
           type: dict

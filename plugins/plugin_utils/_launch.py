@@ -12,8 +12,32 @@ import difflib
 import re
 
 # A long option at the start of a word; argparse prints every one of them in its usage block.
-_FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
+_FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9_-]*")
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_@:,./=+-]+")
+
+
+def known_flags(help_text: str) -> set[str]:
+    """Return all flags that a help text lists. Raises ValueError when it is not the help of ComfyUI."""
+    known = set(_FLAG.findall(help_text))
+    if "--listen" not in known:
+        raise ValueError("The text is not the help of ComfyUI: it does not list --listen.")
+    return known
+
+
+def exclusive_flags(help_text: str) -> list[set[str]]:
+    """Return the groups of which argparse takes one at most: ``[--a | --b [N] | --c]`` in the usage."""
+    usage = help_text.split("\n\n", 1)[0]
+    groups: list[set[str]] = []
+    depth, start = 0, 0
+    for place, char in enumerate(usage):
+        if char == "[":
+            start = place if depth == 0 else start
+            depth += 1
+        elif char == "]" and depth:
+            depth -= 1
+            if depth == 0 and "|" in usage[start:place]:
+                groups.append(set(_FLAG.findall(usage[start:place])))
+    return groups
 
 
 def unknown_launch_args(args: list[str], help_text: str) -> list[str]:
@@ -24,9 +48,7 @@ def unknown_launch_args(args: list[str], help_text: str) -> list[str]:
     :returns: one sentence an unknown flag, with the nearest known one; empty when all are known.
     :raises ValueError: the text lists no flag at all, so it is not the help of ComfyUI.
     """
-    known = set(_FLAG.findall(help_text))
-    if "--listen" not in known:
-        raise ValueError("The text is not the help of ComfyUI: it does not list --listen.")
+    known = known_flags(help_text)
     complaints = []
     for arg in args:
         if not arg.startswith("--"):
