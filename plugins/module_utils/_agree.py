@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,9 @@ from ansible_collections.genai.comfyui.plugins.module_utils._consumers import (
 from ansible_collections.genai.comfyui.plugins.module_utils._durable import DurableError
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
 from ansible_collections.genai.comfyui.plugins.module_utils._judge import labelled
+from ansible_collections.genai.comfyui.plugins.module_utils._mask import secrets_of
 from ansible_collections.genai.comfyui.plugins.module_utils._presets import PresetError, resolve
+from ansible_collections.genai.comfyui.plugins.module_utils._reload import Reload, Reloaded, carry_out
 from ansible_collections.genai.comfyui.plugins.module_utils._sync import FilePlan, Finding, apply, plan
 
 Record = dict[str, Any]
@@ -33,12 +35,21 @@ class Outcome:
     """One a consumer, in the order given."""
     changed_consumers: list[str] = field(default_factory=list)
     changed_paths: list[str] = field(default_factory=list)
+    reloaded: list[str] = field(default_factory=list)
+    """What was reloaded, in words; in check mode what would be."""
     diff: list[dict[str, str]] = field(default_factory=list)
     error: str | None = None
 
 
-def agree(given: Sequence[Mapping[str, Any]], credentials: Mapping[str, Any], check_mode: bool) -> Outcome:
+def agree(
+    given: Sequence[Mapping[str, Any]],
+    credentials: Mapping[str, Any],
+    check_mode: bool,
+    state_dir: str | None = None,
+) -> Outcome:
     """Make the consumers *given* (the module's suboptions) hold what *credentials* say; in check mode only look.
+
+    *state_dir* is where reloads are remembered, None for the default.
 
     Never raises for anything that files or arguments hold: that is ``Outcome.error``. When one consumer refuses,
     nothing at all is written.
@@ -69,25 +80,62 @@ def agree(given: Sequence[Mapping[str, Any]], credentials: Mapping[str, Any], ch
         outcome.error = _refused(given, findings, refusals)
         files = []
     done: list[FilePlan] = []
+    secrets = secrets_of(credentials)
     for file in files:
         if not file.changes:
             continue
         if not check_mode:
             try:
-                apply(file)
+                apply(file, secrets)
             except (DurableError, CodecError) as error:
                 outcome.error = _interrupted(error, file, done, files)
                 break
         done.append(file)
         outcome.diff.append(_diff(file, credentials))
+    reloads = {} if outcome.error else _reload_all(outcome, files, check_mode, state_dir, secrets)
     written = {id(finding) for file in done for finding in file.findings if finding.changes}
+    of_file = {id(finding): file for file in files for finding in file.findings}
     for index, raw in enumerate(given):
         found = findings.get(index)
         touched = found is not None and id(found) in written
-        outcome.records.append(_record(raw, found, refusals.get(index), touched, check_mode))
+        record = _record(raw, found, refusals.get(index), touched, check_mode)
+        file_of_it = of_file.get(id(found))
+        if file_of_it is not None:
+            record["validated"], record["validator"] = file_of_it.validated, file_of_it.validator
+        reload = reloads.get(found.consumer.reload) if found is not None and found.consumer.reload else None
+        if reload is not None:
+            record["reload"] = reload.state
+            record["detail"] = "; ".join(filter(None, [record["detail"], reload.note]))
+        outcome.records.append(record)
     outcome.changed_paths = [file.path for file in done]
     outcome.changed_consumers = [record["id"] for record in outcome.records if record["changed"]]
     return outcome
+
+
+def _reload_all(
+    outcome: Outcome, files: Sequence[FilePlan], check_mode: bool, state_dir: str | None, secrets: Iterable[str]
+) -> dict[Reload, Reloaded]:
+    """Reload what is older than its files, once each; what fails is the outcome's error, and the files stay."""
+    groups: dict[Reload, set[str]] = {}
+    changing: set[Reload] = set()
+    for file in files:
+        for finding in file.findings:
+            if finding.consumer.reload is not None:
+                groups.setdefault(finding.consumer.reload, set()).add(file.path)
+                if check_mode and file.changes and (file.text is not None or file.before.data is None):
+                    changing.add(finding.consumer.reload)
+    done: dict[Reload, Reloaded] = {}
+    errors: list[str] = []
+    for reload, paths in groups.items():
+        done[reload] = carry_out(reload, sorted(paths), state_dir, secrets, check_mode, reload in changing)
+        if done[reload].state == "done" or (check_mode and done[reload].state):
+            outcome.reloaded.append(str(reload))
+        if done[reload].error:
+            errors.append(str(done[reload].error))
+    if errors:
+        written = "all files are as they should be" if not check_mode else "nothing was tried"
+        outcome.error = f"not everything could be reloaded ({written}; run again to retry): " + " | ".join(errors)
+    return done
 
 
 def _record(
@@ -102,6 +150,9 @@ def _record(
         "field": given.get("field") or "token",
         "required": given.get("required", True),
         "changed": touched,
+        "validated": None,
+        "validator": None,
+        "reload": None,
     }
     if finding is None:
         detail = f"not looked at: {refusal}"
@@ -113,7 +164,6 @@ def _record(
             "fingerprint": None,
             "detail": detail,
             "line": None,
-            "reload": None,
         }
     status = finding.settled if touched and not check_mode else finding.status
     detail = finding.detail
@@ -127,7 +177,6 @@ def _record(
         "fingerprint": finding.fingerprint,
         "detail": detail,
         "line": finding.line,
-        "reload": None,
     }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.genai.comfyui.plugins.module_utils import _codecs, _durable
+from ansible_collections.genai.comfyui.plugins.module_utils import _checkers, _codecs, _durable
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import Codec, CodecError
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import to_text
 from ansible_collections.genai.comfyui.plugins.module_utils._judge import (
@@ -22,6 +22,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._judge import (
     check_url,
     token_in,
 )
+from ansible_collections.genai.comfyui.plugins.module_utils._reload import Reload, ReloadError
 
 ABSENT_ID = -1
 """Stands for a user or group that does not exist yet, in check mode."""
@@ -48,6 +49,9 @@ class Consumer:
     url: str | None
     keep_unknown: bool
     create: bool
+    validators: tuple[tuple[str, _checkers.Checker], ...] = ()
+    """Parsers by name that judge the file before it takes its place."""
+    reload: Reload | None = None
 
     @property
     def parts(self) -> tuple[tuple[str | None, str], ...]:
@@ -99,9 +103,28 @@ def parse(given: Mapping[str, Any], credentials: Mapping[str, Any], check_mode: 
             url=given.get("url"),
             keep_unknown=codec.keep_unknown if unknown is None else unknown == "refuse",
             create=bool(given.get("create", True)),
+            validators=_validators(given.get("validate"), codec.name),
+            reload=Reload.parse(given.get("reload")),
         )
-    except (CodecError, FieldError) as error:
+    except (CodecError, FieldError, ReloadError) as error:
         raise ConsumerError(str(error)) from None
+
+
+def _validators(given: Any, codec: str) -> tuple[tuple[str, _checkers.Checker], ...]:
+    word = given.lower() if isinstance(given, str) else given
+    if word in (None, True, "true", "yes"):
+        name = _checkers.BY_CODEC.get(codec)
+        return ((name, _checkers.CHECKERS[name]),) if name else ()
+    if word in (False, "false", "no"):
+        return ()
+    if isinstance(given, str) and given in _checkers.CHECKERS:
+        return ((str(given), _checkers.CHECKERS[given]),)
+    if isinstance(given, (list, tuple)) and given and all(isinstance(one, str) and one for one in given):
+        if not any("%s" in one for one in given[1:]):
+            raise ConsumerError("the command in 'validate' has no %s, where the file's temporary name belongs; add it")
+        return ((" ".join(given), _checkers.argv(given)),)
+    known = ", ".join(sorted(_checkers.CHECKERS))
+    raise ConsumerError(f"'validate' is true, false, a list of words with %s, or one of: {known}")
 
 
 def conflicts(consumers: Iterable[Consumer]) -> list[tuple[Consumer, str]]:

@@ -10,11 +10,12 @@ and a consumer that holds the pending one already is reported as ``pending`` and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from ansible_collections.genai.comfyui.plugins.module_utils import _durable
+from ansible_collections.genai.comfyui.plugins.module_utils import _checkers, _durable
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import to_bytes, to_text
 from ansible_collections.genai.comfyui.plugins.module_utils._consumers import ABSENT_ID, Consumer
@@ -28,6 +29,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._judge import (
     version_name,
     wanted_label,
 )
+from ansible_collections.genai.comfyui.plugins.module_utils._mask import masked, values_in
 
 _STATUS_OF_REASON = {
     "symlink": "linked",
@@ -76,6 +78,10 @@ class FilePlan:
     """The new text, None where it stays as it is."""
     attributes: bool = False
     """Whether owner, group or mode are wrong."""
+    validated: bool | None = None
+    """Whether the consumers' own parsers took the new text; None where none was asked."""
+    validator: str | None = None
+    """Which ones were asked, and which could not be."""
 
     @property
     def changes(self) -> bool:
@@ -267,21 +273,59 @@ def _check_writable(result: FilePlan) -> None:
             finding.refusal = str(error)
 
 
-def apply(result: FilePlan) -> None:
-    """Write one planned file and read it back. Raises :class:`DurableError` or :class:`CodecError`."""
+def apply(result: FilePlan, secrets: Iterable[str] = ()) -> None:
+    """Write one planned file and read it back. Raises :class:`DurableError` or :class:`CodecError`.
+
+    *secrets* are what no parser's message may show.
+    """
     if not result.changes:
         return
     consumer = result.findings[0].consumer
     mode, owner, group = consumer.mode, consumer.owner, consumer.group
     if result.text is not None:
         new, old = to_bytes(result.text), result.before.data
-        _durable.write(result.path, new, expected=old, mode=mode, owner=owner, group=group)
+        validator = partial(_validate, result, secrets)
+        _durable.write(result.path, new, expected=old, mode=mode, owner=owner, group=group, validator=validator)
     elif result.attributes and result.before.data is not None:
         _durable.set_attributes(result.path, expected=result.before.data, mode=mode, owner=owner, group=group)
     data = _durable.read(result.path).data
     text = to_text(data or b"")
     for finding in result.findings:
         _verify(finding, text)
+
+
+def _validate(result: FilePlan, secrets: Iterable[str], temporary: str) -> None:
+    """Ask the parsers of all consumers of the file, each once."""
+    asked: list[str] = []
+    missing: list[str] = []
+    expected = [pair for finding in result.findings for pair in finding.wanted]
+    checkers = {name: checker for finding in result.findings for name, checker in finding.consumer.validators}
+    for name, checker in checkers.items():
+        try:
+            _checkers.ask(checker, temporary, result.path, expected)
+            asked.append(name)
+        except _checkers.NotAsked as error:
+            missing.append(f"{name} was not asked: {error}")
+        except _checkers.Refused as error:
+            result.validated, result.validator = False, name
+            said = masked(str(error), secrets, values_in(f"{result.text}\n{to_text(result.before.data or b'')}"))
+            hint = "; it refuses the old file, too: mend that first, or set validate to false"
+            message = f"{name} refuses the new content, so the old file stays{_old_too(result, checker, hint)}: {said}"
+            raise _durable.DurableError("refused_by_validator", result.path, message) from None
+    result.validated = True if asked else None
+    result.validator = "; ".join([*([", ".join(asked)] if asked else []), *missing]) or None
+
+
+def _old_too(result: FilePlan, checker: _checkers.Checker, hint: str) -> str:
+    if result.before.data is None:
+        return ""
+    try:
+        _checkers.ask(checker, result.path, result.path, ())
+    except _checkers.Refused:
+        return hint
+    except _checkers.NotAsked:
+        return ""
+    return ""
 
 
 def _verify(finding: Finding, text: str) -> None:

@@ -28,129 +28,6 @@ description:
   - Beside a file that it has written, the module leaves an empty lock file C(.NAME.lock) of mode 0600. Do not delete it
     while something may be writing.
 options:
-  consumers:
-    description: The consumers of this host. Several may share one file, which is then written once.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      id:
-        description: A name for the consumer, unique on the host.
-        type: str
-        required: true
-      preset:
-        description:
-          - A tool whose way of keeping a token is known. It gives defaults for O(consumers[].codec),
-            O(consumers[].key) and O(consumers[].field), and for V(vscode_mcp) for O(consumers[].path) below the home
-            of O(consumers[].owner). What is given explicitly wins.
-          - V(comfyui_login) is ComfyUI-Login's C(login/PASSWORD); V(jupyter_env) a C(.env) beside notebooks;
-            V(compose_env), V(compose_raw_env) and V(compose_service) are a Compose project's C(.env), an C(env_file)
-            with C(format) C(raw), and the Compose file (give the key); V(systemd_service) is an C(EnvironmentFile).
-          - V(open_webui) is the variable C(COMFYUI_API_KEY). Open WebUI copies it to its database at its first start
-            and looks there from then on, unless C(ENABLE_PERSISTENT_CONFIG) is C(False).
-          - V(vscode_mcp), V(mcp_json) and V(claude_desktop) are MCP clients with a server named C(comfyui); the first
-            two send a header, the last passes C(COMFYUI_API_TOKEN) to the program that it starts.
-          - V(curl) is a file for C(curl -K) with an C(Authorization) header.
-        type: str
-        choices:
-          - claude_desktop
-          - comfyui_login
-          - compose_env
-          - compose_raw_env
-          - compose_service
-          - curl
-          - jupyter_env
-          - mcp_json
-          - open_webui
-          - systemd_service
-          - vscode_mcp
-      path:
-        description:
-          - Absolute path of the file. Required, unless O(consumers[].preset) knows it.
-          - Refused are symbolic links, files with several names, mount points, and directories that are themselves
-            symbolic links or that everybody may write to.
-        type: path
-      codec:
-        description:
-          - How the file spells values. Required, unless O(consumers[].preset) knows it. An unknown name is refused
-            with a list of the known ones.
-          - V(login_password) is ComfyUI-Login's own file C(login/PASSWORD), which holds token and user name.
-          - V(dotenv) is a file that Compose, shells, systemd and C(dotenv) libraries read alike. It is written in
-            single quotes.
-          - V(dotenv_raw) is such a file for C(docker run --env-file) or Compose's C(format) C(raw), which keep quotes.
-          - V(dotenv_expand) is one for dotenv-expand, Next.js or Vite, which expand in any quotes.
-          - V(compose_env) is one that only Compose 2 or newer reads, where V($$) may stand for a dollar sign.
-          - V(systemd_env) is a systemd C(EnvironmentFile).
-          - V(shell) is a file that POSIX shells source, V(fish) one for fish, V(powershell) one for PowerShell. What is
-            set in a block or conditionally is refused.
-          - V(json) is JSON, with comments and trailing commas or without.
-          - V(yaml) is YAML, one document of block mappings and lists. V(compose_yaml) is a Compose file, where each
-            dollar sign is doubled.
-          - V(toml) is TOML. V(ini) is what Python's configparser reads, V(ini_extended) the same with
-            C(ExtendedInterpolation), where each dollar sign is doubled.
-          - V(curl_config) is a file for C(curl -K), V(netrc) is C(.netrc).
-          - V(htpasswd) is a password file of Apache or nginx, V(haproxy_map) a map or pattern file of HAProxy, and
-            V(nginx_map) what an nginx C(map) includes.
-          - V(line) is one line between two marker lines, V(raw) a file that holds the value and nothing else.
-        type: str
-      key:
-        description:
-          - Where in the file the value is. Nothing for V(login_password) and V(raw).
-          - A variable's name for V(dotenv), V(dotenv_raw), V(dotenv_expand), V(compose_env), V(systemd_env), V(shell),
-            V(fish) and V(powershell).
-          - A JSON Pointer (RFC 6901), such as C(/servers/main/token), for V(json), V(yaml), V(compose_yaml) and
-            V(toml); C(/section/key), or C(/key) before any section, for V(ini) and V(ini_extended). In a Compose file
-            C(/services/web/environment/NAME) also finds C(- NAME=value) in a list.
-          - An option such as C(oauth2-bearer) or a header such as C(header:Authorization) for V(curl_config); C(HOST),
-            C(HOST/login) or C(HOST/account) for V(netrc).
-          - The user for V(htpasswd), the word in the second column for V(haproxy_map) and V(nginx_map).
-          - The text after C(BEGIN) and C(END) in the two markers for V(line).
-          - A key that is missing is added, in structured files only to a collection that exists. Markers and machines
-            of V(netrc) are not added.
-        type: str
-      credential:
-        description: Name of the credential in O(credentials).
-        type: str
-        default: main
-      field:
-        description:
-          - What of the credential the consumer holds. V(bearer) is the token after the word C(Bearer); V(url) is
-            O(consumers[].url) with the token as its query parameter.
-          - Leave it out for codec V(login_password), which holds two fields.
-          - The default is that of O(consumers[].preset), and V(token) without one.
-        type: str
-        choices: [token, bearer, password, username, url]
-      required:
-        description:
-          - Whether a rotation has to wait for this consumer.
-          - When V(false), a missing directory, or a missing file with O(consumers[].create=false), is reported and is
-            no failure.
-        type: bool
-        default: true
-      owner:
-        description: Owner of the file, a name or a number. When left out, a file keeps its owner.
-        type: str
-      group:
-        description: Group of the file, a name or a number. When left out, a file keeps its group.
-        type: str
-      mode:
-        description:
-          - Permission bits of the file, octal and in quotes. Bits for others are refused.
-        type: raw
-        default: "0600"
-      url:
-        description: Address to which O(consumers[].field=url) adds the token. It must be http or https.
-        type: str
-      unknown:
-        description:
-          - What to do with a value that belongs to no known version of the credential.
-          - The default is V(refuse) for codec V(login_password) and V(replace) for all others.
-        type: str
-        choices: [replace, refuse]
-      create:
-        description: Whether the file may be created when it is missing. Directories are never created.
-        type: bool
-        default: true
   credentials:
     description:
       - The credentials by name, as the lookup P(genai.comfyui.credential#lookup) returns them.
@@ -160,6 +37,13 @@ options:
       - A C(token) of V(null) stands for a credential that is yet to be created. It is accepted in check mode only.
     type: dict
     required: true
+  state_dir:
+    description:
+      - Where it is remembered which reloads were done. The default is C(/var/lib/genai-comfyui/reload) for root, and
+        C(genai-comfyui/reload) below E(XDG_STATE_HOME) or C(~/.local/state) for others.
+    type: path
+extends_documentation_fragment:
+  - genai.comfyui.consumers
 attributes:
   check_mode:
     description: Can run in check mode and tell what would change. Nothing is written, not even a lock file.
@@ -180,6 +64,8 @@ EXAMPLES = r"""
         codec: dotenv
         key: COMFYUI_API_TOKEN
         owner: jupyter
+        reload:
+          systemd: notebooks.service
       - id: stack
         path: /srv/stack/compose.yaml
         codec: compose_yaml
@@ -191,11 +77,18 @@ EXAMPLES = r"""
       main: "{{ lookup('genai.comfyui.credential', 'main') }}"
   register: synced
 
-- name: Restart what reads the first file
-  ansible.builtin.systemd_service:
-    name: notebooks.service
-    state: restarted
-  when: "'notebooks' in synced.changed_consumers"
+- name: Let the program judge its own file, and tell it
+  genai.comfyui.sync:
+    consumers:
+      - id: gateway
+        path: /etc/gateway/token.conf
+        codec: ini
+        key: /upstream/token
+        validate: [/usr/sbin/gateway, --check, "%s"]
+        reload:
+          command: [/usr/sbin/gatewayctl, reload]
+    credentials:
+      main: "{{ lookup('genai.comfyui.credential', 'main') }}"
 
 - name: Audit, that is look and change nothing
   genai.comfyui.sync:
@@ -265,6 +158,18 @@ consumers:
     line:
       description: The line of the value, from 1.
       type: int
+    validated:
+      description: Whether parsers took the new file. Null where nothing was written or none was asked.
+      type: bool
+    validator:
+      description: Which parsers were asked, and which could not be and why.
+      type: str
+      sample: shell
+    reload:
+      description:
+        - V(done) when this run reloaded what reads the file, V(pending) when what runs is older than the file or would
+          be after the run that check mode foretells. Null where no reload is due or none is declared.
+      type: str
 changed_consumers:
   description: The ids of the consumers that changed, so that exactly what reads them can be restarted.
   returned: always
@@ -275,25 +180,22 @@ changed_paths:
   returned: always
   type: list
   elements: str
+reloaded:
+  description: What was reloaded, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+  sample: ["systemd unit notebooks.service (restart)"]
 """
 
 from typing import Any
-from urllib.parse import quote
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.genai.comfyui.plugins.module_utils._agree import agree
+from ansible_collections.genai.comfyui.plugins.module_utils._mask import secrets_of
 
 _HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
-
-
-def _secrets(credentials: Any) -> set[str]:
-    """Return every token and password in *credentials*, which may have any form."""
-    if isinstance(credentials, dict):
-        own = {str(credentials[name]) for name in ("token", "password") if isinstance(credentials.get(name), str)}
-        found = {form for value in own if value for form in (value, quote(value, safe=""))}
-        return found.union(*(_secrets(one) for one in credentials.values()))
-    return set().union(*(_secrets(one) for one in credentials)) if isinstance(credentials, list) else set()
 
 
 def main() -> None:
@@ -319,22 +221,45 @@ def main() -> None:
         "url": {"type": "str"},
         "unknown": {"type": "str", "choices": ["replace", "refuse"]},
         "create": {"type": "bool", "default": True},
+        "validate": {"type": "raw", "default": True},
+        "reload": {
+            "type": "dict",
+            "options": {
+                "systemd": {"type": "str"},
+                "action": {"type": "str", "choices": ["restart", "reload"]},
+                "compose": {
+                    "type": "dict",
+                    "options": {
+                        "project_dir": {"type": "path", "required": True},
+                        "service": {"type": "str", "required": True},
+                    },
+                },
+                "command": {"type": "list", "elements": "str"},
+            },
+            "mutually_exclusive": [("systemd", "compose", "command")],
+            "required_one_of": [("systemd", "compose", "command")],
+            "required_by": {"action": ("systemd",)},
+        },
     }
     module = AnsibleModule(
         argument_spec={
             "consumers": {"type": "list", "elements": "dict", "options": consumer, "required": True},
             "credentials": {"type": "dict", "no_log": True, "required": True},
+            "state_dir": {"type": "path"},
         },
         supports_check_mode=True,
     )
     # no_log on a dictionary hides every string in it, user names and version names too, wherever they appear.
-    module.no_log_values = _secrets(module.params["credentials"])
-    outcome = agree(module.params["consumers"], module.params["credentials"], module.check_mode)
+    module.no_log_values = secrets_of(module.params["credentials"])
+    outcome = agree(
+        module.params["consumers"], module.params["credentials"], module.check_mode, module.params["state_dir"]
+    )
     result: dict[str, Any] = {
-        "changed": bool(outcome.changed_paths),
+        "changed": bool(outcome.changed_paths or outcome.reloaded),
         "consumers": outcome.records,
         "changed_consumers": outcome.changed_consumers,
         "changed_paths": outcome.changed_paths,
+        "reloaded": outcome.reloaded,
         "invocation": {"module_args": {**module.params, "credentials": _HIDDEN}},
     }
     if module._diff:

@@ -266,9 +266,9 @@ def test_lost_update_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     path = file(tmp_path / "env", "A=1\n")
     real = _sync.apply
 
-    def apply(plan: object) -> None:
+    def apply(plan: _sync.FilePlan, secrets: set[str]) -> None:
         file(path, "A=2\n")
-        real(plan)  # type: ignore[arg-type]
+        real(plan, secrets)
 
     monkeypatch.setattr(_agree, "apply", apply)
     assert "changed by somebody else meanwhile; run again" in str(sync(consumer(path)).error)

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from sync_cases import LETTER, file, sync
 
+from ansible_collections.genai.comfyui.plugins.doc_fragments.consumers import ModuleDocFragment
 from ansible_collections.genai.comfyui.plugins.module_utils import _codecs
 from ansible_collections.genai.comfyui.plugins.module_utils._presets import PRESETS, PresetError, resolve
-from ansible_collections.genai.comfyui.plugins.modules import sync as module
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
@@ -25,7 +25,7 @@ def test_presets_are_sound(name: str) -> None:
     codec = _codecs.get(preset.codec)
     if preset.key or not codec.needs_key:
         codec.check_key(preset.key)
-    options = yaml.safe_load(module.DOCUMENTATION)["options"]["consumers"]["suboptions"]
+    options = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]["consumers"]["suboptions"]
     assert options["preset"]["choices"] == sorted(PRESETS)
     assert f"V({name})" in " ".join(options["preset"]["description"])
 
@@ -33,7 +33,7 @@ def test_presets_are_sound(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(_codecs.CODECS))
 def test_codecs_are_documented(name: str) -> None:
     """The module's documentation and the page about codecs name every codec."""
-    options = yaml.safe_load(module.DOCUMENTATION)["options"]["consumers"]["suboptions"]
+    options = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]["consumers"]["suboptions"]
     assert f"V({name})" in " ".join(options["codec"]["description"])
     assert f"| `{name}` |" in (Path(__file__).parents[3] / "docs/codecs.md").read_text(encoding="utf-8")
 

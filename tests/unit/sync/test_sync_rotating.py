@@ -12,7 +12,7 @@ import pytest
 from sync_cases import DIGIT, DOT, LETTER, PASSWORD, ROTATING, SLASH, STRANGER, consumer, credential, file, sync
 
 from ansible_collections.genai.comfyui.plugins.module_utils._consumers import read_field
-from ansible_collections.genai.comfyui.plugins.modules.sync import _secrets
+from ansible_collections.genai.comfyui.plugins.module_utils._mask import secrets_of
 
 NAMES = {LETTER: "v7", DIGIT: "v8", DOT: "v6", SLASH: "v5", STRANGER: None, DIGIT + "\r": None}
 HELD = [
@@ -109,6 +109,6 @@ def test_damage_keeps_its_version_out_of_the_record(tmp_path: Path) -> None:
 def test_every_secret_is_hidden() -> None:
     """Tokens in lists, too, are what the module hides in its output."""
     accept = [{"version": "v7", "token": LETTER, "expires": None}, {"version": "v6", "token": DOT, "expires": 1}]
-    found = _secrets({"main": {**ROTATING, "accept": accept, "previous": None, "epoch": 0}})
+    found = secrets_of({"main": {**ROTATING, "accept": accept, "previous": None, "epoch": 0}})
     assert {LETTER, DIGIT, DOT, PASSWORD} <= found
     assert not {"v7", "admin", "v6"} & found
