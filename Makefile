@@ -19,7 +19,7 @@ URL ?=
 TOKEN_FILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine engine-stop images repos hosts site validate audit down password \
+.PHONY: help setup engine engine-stop images repos hosts site validate audit diagnose down password \
   contract attack lint unit sanity field molecule test bench clean
 
 help: ## list the targets
@@ -52,6 +52,9 @@ validate: setup ## prove that every server is locked and every client gets in; c
 
 audit: setup ## compare every consumer with the truth; changes nothing
 	@$(PY) -m tools.site audit --inventory $(INVENTORY) $(ANSIBLE_ARGS)
+
+diagnose: setup ## name the cause of a refused token or an open server; changes nothing
+	@$(PY) -m tools.site diagnose --inventory $(INVENTORY) $(ANSIBLE_ARGS)
 
 password: setup ## print the web form's user names and passwords
 	@$(PY) -m tools.site password --inventory $(INVENTORY) $(ANSIBLE_ARGS)
