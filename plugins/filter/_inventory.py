@@ -30,6 +30,7 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
         functions: list[t.Callable[..., t.Any]] = [
+            _topology.accept_files,
             _topology.credential_names,
             _topology.credentials_for,
             _topology.failure,

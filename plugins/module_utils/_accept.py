@@ -63,11 +63,12 @@ class Plan:
     data: bytes | None = None
     attributes: bool = False
     detail: str = ""
+    refusal: str | None = None
 
     @property
     def changes(self) -> bool:
         """Whether a run has to touch the file."""
-        return self.data is not None or self.attributes
+        return self.refusal is None and (self.data is not None or self.attributes)
 
 
 def wanted(name: str, credential: Mapping[str, Any]) -> Accepted | None:
@@ -168,8 +169,8 @@ def plan(
         made.was, made.detail = "planned", "the credential will be created by this run"
         made.data = b""
         return made
-    if found is not None:
-        _refuse_unknown(made, name, credential, found)
+    if found is not None and _unknown(made, name, credential, found):
+        return made
     if there.data is None:
         made.was = "missing"
     elif found is None:
@@ -186,17 +187,19 @@ def plan(
     return made
 
 
-def _refuse_unknown(made: Plan, name: str, credential: Mapping[str, Any], found: Accepted) -> None:
+def _unknown(made: Plan, name: str, credential: Mapping[str, Any], found: Accepted) -> bool:
+    """Refuse a file that lists what the truth does not know; return whether that is so."""
     known = {fingerprint(token) for token in versions_of(credential).values()}
     known |= {str(one.get("fingerprint")) for one in credential.get("retired") or []}
     strangers = [one for one in found.entries if fingerprint(one.token) not in known]
     if strangers:
         told = ", ".join(f"{one.version} ({fingerprint(one.token)})" for one in strangers)
         made.was = "unknown"
-        raise AcceptError(
+        made.detail = made.refusal = (
             f"{made.path}: lists {told}, which the truth's credential {name} does not know, so the server may be newer "
             "than the truth (a restored backup?); adopt the token that the server holds, or move the file away"
         )
+    return bool(strangers)
 
 
 def apply(made: Plan, owner: int | None = None, group: int | None = None) -> None:

@@ -123,6 +123,14 @@ instances:
     epoch:
       description: The time from which on browser sessions count, in seconds since 1970.
       type: int
+    found_versions:
+      description: The versions that the file listed before.
+      type: list
+      elements: str
+    found_fingerprints:
+      description: Their fingerprints, in the same order.
+      type: list
+      elements: str
     detail:
       description: What was found, in words.
       type: str
@@ -168,6 +176,7 @@ def _number(kind: str, name: str | None, check_mode: bool) -> int | None:
 def _record(given: dict[str, Any], plan: _accept.Plan | None, check_mode: bool) -> dict[str, Any]:
     want = None if plan is None else plan.wanted
     entries = () if want is None else want.entries
+    found = () if plan is None or plan.found is None else plan.found.entries
     was = "unknown" if plan is None else plan.was
     changed = plan is not None and plan.changes
     return {
@@ -180,6 +189,8 @@ def _record(given: dict[str, Any], plan: _accept.Plan | None, check_mode: bool) 
         "versions": [one.version for one in entries],
         "fingerprints": [fingerprint(one.token) for one in entries],
         "epoch": 0 if want is None else want.epoch,
+        "found_versions": [one.version for one in found],
+        "found_fingerprints": [fingerprint(one.token) for one in found],
         "detail": "" if plan is None else plan.detail,
     }
 
@@ -196,11 +207,15 @@ def _present(module: AnsibleModule) -> dict[str, Any]:
                 raise ValueError(f"credentials holds no {name!r}; declare it, or mend the name")
             owner = _number("owner", given["owner"], module.check_mode)
             group = _number("group", given["group"], module.check_mode)
-            plans.append((given, _accept.plan(given["path"], name, credential, owner, group), owner, group))
+            plan = _accept.plan(given["path"], name, credential, owner, group)
+            plans.append((given, plan, owner, group))
+            refused += [f"{given['name']}: {plan.refusal}"] if plan.refusal else []
         except (OSError, ValueError) as error:
             refused.append(f"{given['name']}: {error}")
     if refused:
-        raise ValueError("nothing was written: " + " | ".join(refused))
+        # What was found is told all the same: a rotation judges by it.
+        records = [{**_record(given, plan, True), "changed": False} for given, plan, _owner, _group in plans]
+        return {"instances": records, "diff": [], "refused": "nothing was written: " + " | ".join(refused)}
     for _given, plan, owner, group in plans:
         if not module.check_mode:
             _accept.apply(plan, owner, group)
@@ -257,6 +272,9 @@ def main() -> None:
         result = _present(module) if module.params["state"] == "present" else _absent(module)
     except (OSError, ValueError) as error:
         module.fail_json(msg=f"accept: {error}", instances=[], invocation=invocation)
+    if result.get("refused"):
+        msg = f"accept: {result['refused']}"
+        module.fail_json(msg=msg, instances=result["instances"], invocation=invocation)
     diff = result.pop("diff")
     if module._diff and diff:
         result["diff"] = diff

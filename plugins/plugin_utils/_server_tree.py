@@ -162,6 +162,8 @@ def login_tree(
         entries.append(text(marker, "") if one["guest"] else {"path": marker, "state": "absent"})
         if not guard:
             entries.append({"path": one["guard_node"], "state": "absent", "recursive": True})
+            # Nobody would keep it up to date, and a guard that comes back later would believe it.
+            entries.append({"path": f"{login}/ACCEPT.json", "state": "absent"})
             continue
         chosen = json.dumps(guard_settings({**(settings or {}), "guests": one["guest"]}), indent=1) + "\n"
         entries.append(directory(one["guard_node"]))

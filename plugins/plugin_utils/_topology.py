@@ -9,9 +9,12 @@ filters of the same names are thin shells over them.
 
 from __future__ import annotations
 
+import posixpath
 import re
+import time
 import typing as t
 
+from ansible_collections.genai.comfyui.plugins.module_utils._accept import versions_of
 from ansible_collections.genai.comfyui.plugins.module_utils._presets import PresetError, resolve
 from ansible_collections.genai.comfyui.plugins.plugin_utils._guard import guard_files
 
@@ -32,6 +35,8 @@ _OWN_FLAGS = frozenset({
 })  # fmt: skip
 
 Json = dict[str, t.Any]
+CLOCKS_MAY_DIFFER = 60.0
+"""Seconds by which the clocks of hosts are allowed to differ before a proof may fail for it."""
 
 
 class TopologyError(ValueError):
@@ -141,6 +146,25 @@ def _instance(where: str, item: Json, settings: t.Mapping[str, t.Any]) -> Json:
 _DATA_DIRS = ("user_dir", "input_dir", "output_dir", "temp_dir")
 
 
+def accept_file(instance: Json) -> str:
+    """Return where the guard of an instance reads which tokens are valid."""
+    return f"{posixpath.dirname(instance['password_file'])}/ACCEPT.json"
+
+
+def accept_files(complete: list[Json], owner: str) -> list[Json]:
+    """Return each instance's ACCEPT.json, for ``genai.comfyui.accept``."""
+    return [
+        {
+            "name": one["name"],
+            "path": accept_file(one),
+            "credential": one["credential"],
+            "owner": owner,
+            "group": owner,
+        }
+        for one in complete
+    ]
+
+
 def password_consumers(complete: list[Json], owner: str) -> list[Json]:
     """Return each instance's login/PASSWORD as a consumer, for ``genai.comfyui.sync``."""
     return [
@@ -213,8 +237,9 @@ def unit_instances(complete: list[Json], venv: str) -> list[Json]:
             "url": one["url"],
             "credential": one["credential"],
             "origin": one["cors_origin"],
+            "password": one["password_file"],
+            "accept": accept_file(one),
             "watch": [
-                one["password_file"],
                 one["session_key"],
                 # git writes the reflog whenever a checkout moves, and not when it only looks.
                 f"{one['app']}/.git/logs/HEAD",
@@ -228,22 +253,51 @@ def unit_instances(complete: list[Json], venv: str) -> list[Json]:
     ]
 
 
-def server_targets(complete: list[Json], credentials: t.Mapping[str, Json], form: bool) -> list[Json]:
-    """Return how each instance is proven from its own host: with the token, and with the password where it is known."""
+def server_targets(
+    complete: list[Json], credentials: t.Mapping[str, Json], form: bool, guard: bool = False
+) -> list[Json]:
+    """Return how each instance is proven from its own host: with the token, and with the password where it is known.
+
+    The token is the one that PASSWORD should hold. Other versions that are alive, as while a rotation runs, are asked
+    too; with the guard each must be let in or refused as the credential says under ``accept``.
+
+    :param form: whether the password is tried. :param guard: whether the instances are to run with the guard.
+    """
     targets = []
     for one in complete:
         credential = credentials.get(one["credential"], {})
+        pending = credential.get("pending") or {}
+        served = pending if credential.get("serve") == "pending" and pending else credential
         target = {
             "name": one["name"],
             "url": one["url"],
             "credential": one["credential"],
-            "token": credential.get("token"),
+            "token": served.get("token"),
+            "version": served.get("version"),
             "origin": one["cors_origin"] or None,
+            "others": other_versions(credential, served.get("version"), guard),
         }
-        if form and credential.get("password"):
-            target.update(username=credential.get("username"), password=credential["password"])
+        password = served.get("password", credential.get("password"))
+        if form and password:
+            target.update(username=credential.get("username"), password=password)
         targets.append({key: value for key, value in target.items() if value is not None})
     return targets
+
+
+def other_versions(credential: Json, served: t.Any, guard: bool) -> list[Json]:
+    """Return the versions that are alive beside the served one, and whether a guard must let them in now."""
+    alive = versions_of(credential)
+    ends = {one["version"]: one.get("expires") for one in credential.get("accept") or []}
+    others = []
+    for version, token in alive.items():
+        if version == served:
+            continue
+        left = None if ends.get(version) is None else ends[version] - time.time()
+        accepted = version in ends and (left is None or left > 0)
+        # About its last minute hosts with other clocks may differ.
+        known = guard and (left is None or abs(left) > CLOCKS_MAY_DIFFER)
+        others.append({"version": version, "token": token, **({"accepted": accepted} if known else {})})
+    return others
 
 
 def failure(result: t.Mapping[str, t.Any], task: str) -> Json:

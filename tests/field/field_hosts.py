@@ -18,8 +18,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 INVENTORY = ROOT / "tests" / "field" / "inventory"
-CACHE = ROOT / ".cache" / "field"
-PROJECT = "genai-comfyui-field"
+# Two runs on one machine need two names.
+NAME = os.environ.get("FIELD_NAME", "field")
+CACHE = ROOT / ".cache" / NAME
+PROJECT = f"genai-comfyui-{NAME}"
 APP = "/opt/comfyui/instances/default/ComfyUI"
 UNIT = "comfyui@default"
 

@@ -58,11 +58,14 @@ def test_a_second_run_changes_nothing(converged: Field) -> None:
     assert all("changed=0" in line for line in recap), recap
 
 
-def test_a_process_that_holds_an_older_token_is_restarted_and_no_other(converged: Field) -> None:
+def test_a_process_older_than_its_files_is_restarted_and_no_other(converged: Field) -> None:
     field = converged
+    login = "/opt/comfyui/instances/default/ComfyUI/login"
     before = field.on("srv-1", "systemctl show -p MainPID comfyui@default")
+    # The guard follows PASSWORD and ACCEPT.json by itself.
+    field.on("srv-1", f"touch {login}/PASSWORD {login}/ACCEPT.json")
     field.site()
     assert field.on("srv-1", "systemctl show -p MainPID comfyui@default") == before
-    field.on("srv-1", "touch /opt/comfyui/instances/default/ComfyUI/login/PASSWORD")
+    field.on("srv-1", f"touch {login}/../custom_nodes/ComfyUI-Login/.secret-key.txt")
     field.site()
     assert field.on("srv-1", "systemctl show -p MainPID comfyui@default") != before

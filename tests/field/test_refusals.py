@@ -10,7 +10,7 @@ import subprocess
 import typing as t
 
 import pytest
-from field_hosts import APP, CACHE, Field
+from field_hosts import APP, CACHE, PROJECT, Field
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.xdist_group("hosts")]
 
@@ -148,7 +148,7 @@ def test_a_full_disk_leaves_the_old_file(converged: Field) -> None:
 
 
 def test_an_unreachable_host_is_named_as_not_checked(converged: Field) -> None:
-    subprocess.run(["docker", "stop", "-t", "5", "genai-comfyui-field-cli-1"], check=True, capture_output=True)
+    subprocess.run(["docker", "stop", "-t", "5", f"{PROJECT}-cli-1"], check=True, capture_output=True)
     try:
         done = converged.play("playbooks/audit.yml")
         assert done.returncode != 0
@@ -156,7 +156,7 @@ def test_an_unreachable_host_is_named_as_not_checked(converged: Field) -> None:
         assert any(one["host"] == "cli-1" for one in report["not_checked"]), report["not_checked"]
         assert "srv-1" in done.stdout
     finally:
-        subprocess.run(["docker", "start", "genai-comfyui-field-cli-1"], check=True, capture_output=True)
+        subprocess.run(["docker", "start", f"{PROJECT}-cli-1"], check=True, capture_output=True)
         converged.on("cli-1", "systemctl is-system-running --wait || true")
 
 

@@ -128,6 +128,8 @@ def test_a_field_newer_than_the_truth_is_refused_and_nothing_is_written(tmp_path
     result = run(tmp_path, CURRENT, names=("b", "a"), fails=True)
     assert f"lists v8 ({fingerprint(DIGIT)}), which the truth's credential main does not know" in result["msg"]
     assert "adopt the token that the server holds" in result["msg"]
+    assert result["instances"][1]["found_fingerprints"] == [fingerprint(DIGIT)]
+    assert [one["status"] for one in result["instances"]] == ["missing", "unknown"]
     assert login.read_bytes() == before
     assert os.listdir(tmp_path / "b") == []
     # What the truth has retired is known to it, and replaced.

@@ -64,6 +64,8 @@ def test_guests_and_the_guard_are_there_only_when_asked_for() -> None:
     assert with_guard["/opt/comfyui/instances/b/ComfyUI/login/GUEST_MODE"] == "file"
     without = {entry["path"]: entry["state"] for entry in tree.login_tree(TWO, "comfyui", False)}
     assert without["/opt/comfyui/instances/b/ComfyUI/custom_nodes/ComfyUI-Login-Guard"] == "absent"
+    assert without["/opt/comfyui/instances/b/ComfyUI/login/ACCEPT.json"] == "absent"
+    assert "/opt/comfyui/instances/b/ComfyUI/login/ACCEPT.json" not in with_guard
 
 
 def test_the_guard_comes_whole_and_knows_who_allows_guests() -> None:

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import time
 import typing as t
 
 import pytest
@@ -141,6 +142,37 @@ def test_the_form_is_proven_only_where_the_password_is_known() -> None:
     assert "password" not in adopted
     (unasked,) = topology.server_targets([one], {"main": {"token": "T", "password": "P", "username": "u"}}, False)
     assert "password" not in unasked
+
+
+TOKENS = ["$2b$04$" + letter * 21 + "." + letter * 30 + "." for letter in "abc"]
+
+
+def rotating(**more: t.Any) -> dict[str, t.Any]:
+    old, new = ({"version": f"v{number}", "token": TOKENS[number]} for number in (0, 1))
+    entries = [{**one, "expires": None} for one in (old, new)]
+    return {"main": {**old, "username": "u", "password": "P", "pending": new, "accept": entries, **more}}
+
+
+def test_a_rotation_is_proven_with_every_version_that_is_alive() -> None:
+    (one,) = complete({"name": "a", "port": 1})
+    (target,) = topology.server_targets([one], rotating(), True, True)
+    assert (target["version"], target["password"]) == ("v0", "P")
+    assert target["others"] == [{"version": "v1", "token": TOKENS[1], "accepted": True}]
+    # Without the guard a server holds one token, and nothing is expected of the others.
+    (target,) = topology.server_targets([one], rotating(), True)
+    assert target["others"] == [{"version": "v1", "token": TOKENS[1]}]
+    pending = {"version": "v1", "token": TOKENS[1], "password": "new"}
+    (target,) = topology.server_targets([one], rotating(serve="pending", pending=pending), True, True)
+    assert (target["token"], target["version"], target["password"]) == (TOKENS[1], "v1", "new")
+    assert target["others"] == [{"version": "v0", "token": TOKENS[0], "accepted": True}]
+
+
+@pytest.mark.parametrize(("left", "expected"), [(3600, {"accepted": True}), (-3600, {"accepted": False}), (5, {})])
+def test_near_its_end_nothing_is_expected_of_a_token(left: int, expected: dict[str, bool]) -> None:
+    ends = [{"version": "v0", "expires": None}, {"version": "v9", "expires": int(time.time()) + left}]
+    previous = {"version": "v9", "token": TOKENS[2]}
+    credential = {"version": "v0", "token": TOKENS[0], "previous": previous, "accept": ends}
+    assert topology.other_versions(credential, "v0", True) == [{**previous, **expected}]
 
 
 def test_a_failed_loop_says_what_its_items_said() -> None:
