@@ -57,6 +57,7 @@ PHASES = ("pending", "accepted", "distributed", "switched")
 REASONS = ("scheduled", "manual", "compromise", "drift")
 LABELS = ("current", "pending", "previous")
 ACCEPTORS = ("guard", "none")
+_ROTATION_OPTIONAL = ("servers", "acceptor", "overlap_until", "aborting", "retiring", "sessions", "password")
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 VERSION_PATTERN = re.compile(r"v[1-9][0-9]{0,8}")
@@ -112,7 +113,8 @@ class Rotation(_RotationRequired, total=False):
 
     ``required`` (``host:consumer``) and ``servers`` (``host:instance``) are frozen at its start. ``acceptor``: whether
     servers can accept two tokens at once (``guard``, the default) or not (``none``). ``overlap_until``: until when the
-    previous token stays accepted; set when the labels move. ``aborting``: it goes back. ``password``: the password
+    previous token stays accepted; set when the labels move. ``aborting``: it goes back. ``retiring``: the overlap is
+    over, servers forget the previous token. ``sessions``: ``end`` or ``keep`` browser sessions. ``password``: the one
     that is not the credential's own, where the rotation changes it: of the version to come until the labels move, of
     the previous one from then on.
     """
@@ -121,6 +123,8 @@ class Rotation(_RotationRequired, total=False):
     acceptor: str
     overlap_until: str
     aborting: bool
+    retiring: bool
+    sessions: str
     password: Password
 
 
@@ -333,7 +337,7 @@ def _retired(retired: object, versions: Mapping[str, Any], where: str) -> None:
 
 def _rotation(item: Mapping[str, Any], labels: Mapping[str, Any], where: str) -> None:
     keys = ("id", "to", "reason", "phase", "since", "required")
-    exactly(item, keys, where, optional=("servers", "acceptor", "overlap_until", "aborting", "password"))
+    exactly(item, keys, where, optional=_ROTATION_OPTIONAL)
     text(item["id"], f"{where}.id")
     choice(item["reason"], REASONS, f"{where}.reason")
     choice(item["phase"], PHASES, f"{where}.phase")
@@ -341,7 +345,9 @@ def _rotation(item: Mapping[str, Any], labels: Mapping[str, Any], where: str) ->
     id_list(item["required"], f"{where}.required", "consumer")
     id_list(item.get("servers", []), f"{where}.servers", "server")
     choice(item.get("acceptor", "guard"), ACCEPTORS, f"{where}.acceptor")
+    choice(item.get("sessions", "keep"), ("keep", "end"), f"{where}.sessions")
     boolean(item.get("aborting", False), f"{where}.aborting")
+    boolean(item.get("retiring", False), f"{where}.retiring")
     if "password" in item:
         password(item["password"], f"{where}.password")
     switched = item["phase"] == "switched"
@@ -349,6 +355,8 @@ def _rotation(item: Mapping[str, Any], labels: Mapping[str, Any], where: str) ->
         time(item["overlap_until"], f"{where}.overlap_until")
         if not switched:
             raise TruthError(f"{where}.overlap_until: is set before the labels have moved")
+    if item.get("retiring") and not switched:
+        raise TruthError(f"{where}.retiring: is set before the labels have moved")
     if item.get("aborting") and item["phase"] not in ("pending", "accepted"):
         raise TruthError(f"{where}.aborting: is set in phase {item['phase']}")
     label = "current" if switched else "pending"

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
-from ansible_collections.genai.comfyui.plugins.plugin_utils._truth_form import Credential, Document
+from ansible_collections.genai.comfyui.plugins.plugin_utils._truth_form import Credential, Document, Rotation
 
 
 def view(item: Credential) -> dict[str, Any]:
@@ -63,8 +63,7 @@ def _wanted(item: Credential) -> tuple[str, str, list[tuple[str, int | None]]]:
     current, pending, previous = labels["current"], labels["pending"], labels["previous"]
     if rotation is None or pending is None:
         accepted: list[tuple[str, int | None]] = [(current, None)]
-        overlap = rotation is not None and rotation["reason"] != "compromise" and rotation.get("acceptor") != "none"
-        if rotation is not None and previous is not None and overlap:
+        if rotation is not None and previous is not None and _overlaps(rotation):
             accepted.append((previous, _seconds(rotation.get("overlap_until", rotation["since"]))))
         return "current", "current", accepted
     phase = rotation["phase"]
@@ -78,6 +77,12 @@ def _wanted(item: Credential) -> tuple[str, str, list[tuple[str, int | None]]]:
     serve = "pending" if phase == "distributed" or (bare and phase == "accepted") else "current"
     distribute = "current" if phase == "pending" else "pending"
     return distribute, serve, both[::-1] if serve == "pending" else both
+
+
+def _overlaps(rotation: Rotation) -> bool:
+    if rotation["reason"] == "compromise" or rotation.get("acceptor") == "none":
+        return False
+    return not rotation.get("retiring")
 
 
 def _seconds(moment: str) -> int:
