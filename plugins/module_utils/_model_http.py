@@ -1,0 +1,170 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asking for a large file by HTTP, through proxies and redirects.
+
+The token goes to the host it was meant for and to no other: hubs redirect to storage hosts, which are strangers.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import ssl
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_PATIENCE = 60.0
+_DIGEST = 64
+
+
+class FetchError(Exception):
+    """A download that cannot succeed. ``kind`` says why, the text says it in words, without a token or a signed URL.
+
+    Kinds: ``missing``, ``forbidden``, ``page`` (a web page in place of the file), ``hash``, ``size``, ``space``,
+    ``write``, ``busy`` (another run has it), ``network``, ``address``.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Interrupted(Exception):
+    """The connection broke or the server was busy; what came so far is kept. *wait*: seconds the server asked for."""
+
+    def __init__(self, message: str, wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class Remote:
+    """What the server says before the download: size in bytes, its mark of this content, a sha256 where it has one."""
+
+    size: int | None
+    etag: str | None
+    sha256: str | None
+
+
+@dataclass
+class Source:
+    """Where to download from. *token* goes to the host of *url* only; *timeout* is seconds of silence."""
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+    ca_path: str | None = None
+    timeout: float = 30.0
+
+    @property
+    def shown(self) -> str:
+        """The address without its query, which may hold a signature."""
+        return self.url.partition("?")[0]
+
+
+class _SameHost(urllib.request.HTTPRedirectHandler):
+    """Keeps the token from other hosts, and remembers what the first answer said of the file."""
+
+    def __init__(self) -> None:
+        self.linked: dict[str, str] = {}
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        """Return the request to follow with; see the class."""
+        for name in ("X-Linked-Size", "X-Linked-ETag"):
+            if headers.get(name):
+                self.linked[name] = headers[name]
+        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if following is None:
+            return None
+        following.method = req.get_method()
+        old, new = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
+        if (old.scheme, old.hostname, old.port) != (new.scheme, new.hostname, new.port):
+            following.remove_header("Authorization")
+        if new.scheme == "http" and old.scheme == "https":
+            raise FetchError("address", "the server redirects from https to http, which is not followed")
+        return following
+
+
+def open_source(source: Source, method: str, headers: Mapping[str, str]) -> tuple[Any, dict[str, str]]:
+    """Return the answer (200 or 206) and what the redirecting server said. Raises FetchError or Interrupted."""
+    parts = urllib.parse.urlsplit(source.url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise FetchError("address", f"{source.shown} is no plain http(s) address")
+    sent = {"User-Agent": "genai.comfyui", **headers}
+    request = urllib.request.Request(source.url, method=method, headers=sent)  # noqa: S310 - checked above
+    request.add_header("Accept-Encoding", "identity")
+    if source.token is not None:
+        request.add_header("Authorization", "Bearer " + source.token)
+    redirects = _SameHost()
+    if source.ca_path is not None and os.path.isdir(source.ca_path):
+        context = ssl.create_default_context(capath=source.ca_path)
+    else:
+        context = ssl.create_default_context(cafile=source.ca_path)
+    opener = urllib.request.build_opener(redirects, urllib.request.HTTPSHandler(context=context))
+    try:
+        return opener.open(request, timeout=source.timeout), redirects.linked
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise _refused(source, error.code, error.headers) from None
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, ssl.SSLCertVerificationError):
+            raise FetchError("network", f"{source.shown}: the certificate is not trusted") from None
+        why = error.reason.strerror if isinstance(error.reason, OSError) else None
+        raise Interrupted(f"{parts.hostname} cannot be reached ({why or 'no connection'})") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise Interrupted(f"{parts.hostname} gave no answer ({type(error).__name__})") from None
+    except ValueError:
+        raise FetchError("address", f"{source.shown} or the token cannot be put into a request") from None
+
+
+def _refused(source: Source, status: int, headers: Any) -> Exception:
+    said = headers.get("X-Error-Message") or ""
+    gated = "gated" in (headers.get("X-Error-Code") or "").lower()
+    if status in (401, 403):
+        if gated or "gated" in said.lower():
+            return FetchError(
+                "forbidden", f"{source.shown} is gated: accept its terms on the hub, and give a token of that account"
+            )
+        how = "refuses the token" if source.token is not None else "wants a token; give one"
+        return FetchError("forbidden", f"{source.shown} {how} (status {status})")
+    if status in (404, 410):
+        return FetchError(
+            "missing", f"{source.shown} does not exist (status {status}); check repository, revision, path"
+        )
+    if status == 416:
+        return Interrupted("the server has less than was already fetched")
+    if status in (408, 425, 429) or status >= 500:
+        wait = headers.get("Retry-After") or ""
+        return Interrupted(
+            f"the server answers with status {status}", min(_PATIENCE, float(wait) if wait.isdigit() else 0)
+        )
+    return FetchError("network", f"{source.shown} answers with status {status}")
+
+
+def _digest(mark: str | None) -> str | None:
+    bare = (mark or "").removeprefix("W/").strip('"').lower()
+    return bare if len(bare) == _DIGEST and set(bare) <= set("0123456789abcdef") else None
+
+
+def ask(source: Source) -> Remote:
+    """Return what the server says of the file, without fetching it. Raises FetchError or Interrupted."""
+    answer, linked = open_source(source, "HEAD", {})
+    with answer:
+        refuse_page(source, answer)
+        size = linked.get("X-Linked-Size") or answer.headers.get("Content-Length") or ""
+        mark = linked.get("X-Linked-ETag") or answer.headers.get("ETag")
+        return Remote(int(size) if size.isdigit() else None, mark, _digest(linked.get("X-Linked-ETag")))
+
+
+def refuse_page(source: Source, answer: Any) -> None:
+    """Raise FetchError("page") when what comes is a web page."""
+    if (answer.headers.get("Content-Type") or "").lower().startswith("text/html"):
+        raise FetchError(
+            "page", f"{source.shown} is a web page, not a file; a login or error page, or the wrong address"
+        )

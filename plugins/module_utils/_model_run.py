@@ -1,0 +1,302 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Laying down models: verify, link or download each file that is wanted, and say how far it is."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.genai.comfyui.plugins.module_utils._model_fetch import fetch
+from ansible_collections.genai.comfyui.plugins.module_utils._model_http import FetchError, Source
+from ansible_collections.genai.comfyui.plugins.module_utils._models import (
+    LINKS,
+    ModelError,
+    Record,
+    Step,
+    digest_of,
+    mount_of,
+)
+
+PROGRESS = ".genai-comfyui-progress.json"
+
+_FICLONE = 0x40049409
+
+
+@dataclass
+class Settings:
+    """How files come: hub *endpoints* (mirrors after the first), *token* for them, *link* (one of LINKS, or auto)."""
+
+    endpoints: list[str]
+    token: str | None = field(default=None, repr=False)
+    link: str = "auto"
+    offline: bool = False
+    parallel: int = 2
+    timeout: float = 30.0
+    ca_path: str | None = None
+    mode: int = 0o644
+    owner: tuple[int, int] | None = None
+
+
+class Meter:
+    """Bytes there of each file that is on its way; noted in the models directory for whoever shows them."""
+
+    def __init__(self, folder: str) -> None:
+        self._path, self._lock = os.path.join(folder, PROGRESS), threading.Lock()
+        self._files: dict[str, dict[str, Any]] = {}
+        self._next = 0.0
+
+    def start(self, name: str, total: int | None) -> Callable[[int], None]:
+        """Return what to tell how many bytes of *name* are there."""
+        with self._lock:
+            self._files[name] = {"done": 0, "total": total, "first": None, "since": time.time()}
+
+        def told(done: int) -> None:
+            with self._lock:
+                entry = self._files[name]
+                entry["done"] = done
+                # What an earlier run fetched is no part of the rate.
+                if entry["first"] is None:
+                    entry.update(first=done, since=time.time())
+                self._write(False)
+
+        return told
+
+    def end(self, name: str) -> None:
+        """Forget *name*."""
+        with self._lock:
+            if self._files.pop(name, None) is not None:
+                self._write(True)
+
+    def close(self) -> None:
+        """Take the note away."""
+        with suppress(OSError):
+            os.unlink(self._path)
+
+    def _write(self, now: bool) -> None:
+        if not now and time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + 1.0
+        temporary = self._path + ".new"
+        with suppress(OSError):
+            with open(temporary, "w", encoding="utf-8") as stream:
+                json.dump({"at": time.time(), "files": self._files}, stream)
+            os.replace(temporary, self._path)
+
+
+def read_progress(folder: str) -> dict[str, Any]:
+    """Return what the Meter of a run that goes on last noted, by path: done, total, first (bytes), since, at (time)."""
+    try:
+        with open(os.path.join(folder, PROGRESS), encoding="utf-8") as stream:
+            said = json.load(stream)
+        return {name: {**entry, "at": said["at"]} for name, entry in said["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def carry_out(steps: list[Step], record: Record, settings: Settings, meter: Meter) -> list[dict[str, Any]]:
+    """Do all *steps*; return one result a step. The record is written after each, so that a kill loses no verification.
+
+    Nothing more is begun after a failure; what is on its way is brought to its end.
+
+    :raises ModelError: the first failure; its results so far are in the error's ``results``.
+    """
+    lock = threading.Lock()
+    results: list[dict[str, Any]] = [{"path": step.model.path} for step in steps]
+    failures: list[str] = []
+
+    def one(number: int) -> None:
+        if failures:
+            results[number]["status"] = "not_begun"
+            return
+        step = steps[number]
+        try:
+            done = _do(step, record, settings, meter)
+        except (FetchError, ModelError, OSError) as error:
+            results[number]["status"] = "failed"
+            failures.append(_in_words(step, record, error))
+            return
+        finally:
+            meter.end(step.model.path)
+        with lock:
+            if step.action != "none":
+                record.note(step.model.path, done["sha256"], laid=step.action != "verify" or step.replaces)
+                record.write()
+        results[number].update(done)
+
+    with ThreadPoolExecutor(max(1, settings.parallel)) as pool:
+        list(pool.map(one, range(len(steps))))
+    meter.close()
+    if failures:
+        raise ModelsFailed("; ".join(failures), results)
+    return results
+
+
+class ModelsFailed(ModelError):
+    """At least one file could not be laid down; ``results`` has one entry a file."""
+
+    def __init__(self, message: str, results: list[dict[str, Any]]) -> None:
+        super().__init__(message)
+        self.results = results
+
+
+def _in_words(step: Step, record: Record, error: Exception) -> str:
+    target = os.path.join(record.folder, step.model.path)
+    if isinstance(error, FetchError) and error.kind == "space":
+        mount = mount_of(os.path.dirname(target))
+        part = os.path.join(os.path.dirname(target), f".{step.model.name}.part")
+        have = os.path.getsize(part) if os.path.exists(part) else 0
+        lacking = f"{max(0, (step.model.size or 0) - have)} more bytes" if step.model.size else "more"
+        return f"{target}: {mount} is full; free {lacking} and run again, what has come so far is kept"
+    if isinstance(error, OSError) and not isinstance(error, (FetchError, ModelError)):
+        return f"{target}: {error.strerror}"
+    return str(error)
+
+
+def _do(step: Step, record: Record, settings: Settings, meter: Meter) -> dict[str, Any]:
+    model, target = step.model, os.path.join(record.folder, step.model.path)
+    if step.action == "none":
+        entry = record.entries[model.path]
+        return {
+            "status": "present",
+            "verified": "record",
+            "sha256": entry["sha256"],
+            "bytes": entry["size"],
+            "fetched": 0,
+        }
+    if step.action == "verify":
+        digest = digest_of(target)
+        if model.sha256 not in (None, digest):
+            if step.replaces:
+                return _download(step, target, settings, meter)
+            raise ModelError(
+                f"{target} is there, but its sha256 is {digest}, wanted is {model.sha256}; it is damaged, or another "
+                "file: move it away"
+            )
+        return {
+            "status": "present",
+            "verified": "read",
+            "sha256": digest,
+            "bytes": os.path.getsize(target),
+            "fetched": 0,
+        }
+    _make_folder(record.folder, os.path.dirname(model.path), settings)
+    if step.action == "link":
+        return _link(step, target, settings)
+    return _download(step, target, settings, meter)
+
+
+def _make_folder(base: str, below: str, settings: Settings) -> None:
+    place = base
+    for name in filter(None, below.split(os.sep)):
+        place = os.path.join(place, name)
+        with suppress(FileExistsError):
+            os.mkdir(place, 0o755)
+            if settings.owner is not None:
+                os.chown(place, *settings.owner)
+
+
+def _finish(path: str, settings: Settings) -> None:
+    os.chmod(path, settings.mode)
+    if settings.owner is not None:
+        os.chown(path, *settings.owner)
+
+
+def _link(step: Step, target: str, settings: Settings) -> dict[str, Any]:
+    source, model = step.store or "", step.model
+    digest = digest_of(source)
+    if model.sha256 not in (None, digest):
+        raise ModelError(f"{source}: its sha256 is {digest}, wanted is {model.sha256}; the store's file is another one")
+    temporary = os.path.join(os.path.dirname(target), f".{model.name}.link")
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)
+    ways = [settings.link] if settings.link != "auto" else list(LINKS)
+    refused = []
+    for way in ways:
+        try:
+            _one_link(way, source, temporary, settings)
+        except OSError as error:
+            refused.append(f"{way}: {error.strerror}")
+            continue
+        os.replace(temporary, target)
+        size = os.path.getsize(target)
+        return {"status": "linked", "link": way, "verified": "read", "sha256": digest, "bytes": size, "fetched": 0}
+    raise ModelError(f"{source} cannot be put to {target}: {'; '.join(refused)}")
+
+
+def _one_link(way: str, source: str, temporary: str, settings: Settings) -> None:
+    if way == "hard":
+        os.link(source, temporary)
+    elif way == "symlink":
+        os.symlink(os.path.abspath(source), temporary)
+    else:
+        try:
+            with open(source, "rb") as read, open(temporary, "xb") as write:
+                if way == "reflink":
+                    fcntl.ioctl(write.fileno(), _FICLONE, read.fileno())
+                else:
+                    shutil.copyfileobj(read, write, 1 << 20)
+                    os.fsync(write.fileno())
+            _finish(temporary, settings)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+
+def _download(step: Step, target: str, settings: Settings, meter: Meter) -> dict[str, Any]:
+    model = step.model
+    addresses = model.addresses(settings.endpoints)
+    if settings.offline:
+        raise ModelError(f"{target} is missing, no store has it, and offline is set; its source is {addresses[0]}")
+    hub = model.url is not None and model.url.startswith("/")
+    failures = []
+    for address in addresses:
+        token = settings.token if hub else None
+        source = Source(address, token, settings.ca_path, settings.timeout)
+        progress = meter.start(model.path, model.size)
+        try:
+            done = fetch(source, target, sha256=model.sha256, size=model.size, progress=progress)
+        except FetchError as error:
+            # A full disk or another run will not get better at a mirror.
+            if error.kind in ("space", "write", "busy"):
+                raise
+            failures.append(error)
+            continue
+        _finish(target, settings)
+        return {"status": "downloaded", "verified": "streamed", "source": source.shown, **done}
+    raise FetchError(failures[0].kind, "; ".join(str(failure) for failure in failures))
+
+
+def remove(paths: list[str], record: Record, check_mode: bool) -> list[dict[str, Any]]:
+    """Remove what was laid down here and is unchanged; everything else is kept. Returns one result a path."""
+    results = []
+    for path in paths:
+        target = os.path.join(record.folder, path)
+        entry = record.entries.get(path)
+        part = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.part")
+        parts = [one for one in (part, part + ".json") if os.path.lexists(one)]
+        if not os.path.lexists(target) and not parts:
+            status = "absent"
+        elif os.path.lexists(target) and (entry is None or not entry.get("laid")):
+            status = "kept"
+        else:
+            status = "removed"
+        if status != "kept" and not check_mode:
+            for one in [*parts, target]:
+                with suppress(FileNotFoundError):
+                    os.unlink(one)
+            if record.entries.pop(path, None) is not None:
+                record.write()
+        results.append({"path": path, "status": status})
+    return results
