@@ -22,6 +22,7 @@ def target_spec(in_list: bool) -> dict[str, Any]:
         "path": {"type": "path", "required": True},
         "codec": {"type": "str", "required": True},
         "key": {"type": "str", "no_log": False},
+        "field": {"type": "str", "choices": ["token", "bearer", "url"], "default": "token"},
     }
     other = {
         "version": {"type": "str", "required": True},
@@ -55,7 +56,7 @@ def token_of(given: dict[str, Any]) -> tuple[str | None, str | None]:
     else:
         place = source["path"] if not source["key"] else f"{source['path']} ({source['key']})"
         try:
-            value = read_field(source["path"], source["codec"], source["key"])
+            value = read_field(source["path"], source["codec"], source["key"], source["field"])
         except (ValueError, OSError) as error:
             # The reader's own errors name file, line and mend, and hold no value.
             return None, f"no token could be read: {error}"

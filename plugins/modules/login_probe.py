@@ -58,6 +58,11 @@ options:
           key:
             description: Key of the value, for codecs that have keys.
             type: str
+          field:
+            description: What the file holds, as in a consumer. The token is taken out of it.
+            type: str
+            choices: [token, bearer, url]
+            default: token
       credential:
         description: Name of the credential the token belongs to. For display only.
         type: str
@@ -122,6 +127,11 @@ options:
       key:
         description: Key of the value, for codecs that have keys.
         type: str
+      field:
+        description: What the file holds, as in a consumer. The token is taken out of it.
+        type: str
+        choices: [token, bearer, url]
+        default: token
   credential:
     description: As O(targets[].credential), for a single target.
     type: str

@@ -215,14 +215,18 @@ def probe_targets(consumers: list[Json], url: str = "") -> list[Json]:
         except PresetError:
             # A path below a home is known on the host only; sync says what is wrong with anything else.
             continue
-        if (one.get("field") or "token") not in ("token", "bearer") or not (one.get("url") or url):
+        field, address = one.get("field") or "token", str(one.get("url") or url)
+        if field not in ("token", "bearer", "url") or not address:
             continue
+        if field == "url":
+            # There it is the address that the file holds, and the server is what it begins with.
+            address = "/".join(address.partition("?")[0].partition("#")[0].split("/")[:3])
         targets.append(
             {
                 "name": str(one.get("id") or one["path"]),
-                "url": str(one.get("url") or url),
+                "url": address,
                 "credential": str(one.get("credential") or "main"),
-                "from": {"path": one["path"], "codec": one["codec"], "key": one.get("key")},
+                "from": {"path": one["path"], "codec": one["codec"], "key": one.get("key"), "field": field},
             }
         )
     return targets

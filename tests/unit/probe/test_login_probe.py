@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from probe_servers import OTHER, PASSWORD, TOKEN, Behaviour, serve
@@ -87,6 +88,8 @@ def test_targets_are_waited_for_at_the_same_time(run: Any) -> None:
 def test_the_token_is_read_from_the_clients_own_file(run: Any, tmp_path: Path) -> None:
     env = tmp_path / ".env"
     env.write_text(f"# ours\nTOKEN='{TOKEN}'\nHEADER='Bearer {TOKEN}'\nEATEN='$b$04'\nPASS='{PASSWORD}'\n")
+    with env.open("a") as file:
+        file.write(f"URL='http://h/ws?a=1&token={quote(TOKEN, safe='')}#x'\n")
     behaviour = Behaviour()
     with serve(behaviour) as url:
 
@@ -95,6 +98,10 @@ def test_the_token_is_read_from_the_clients_own_file(run: Any, tmp_path: Path) -
 
         assert run(**source("TOKEN"))["locked"] is True
         assert run(targets=[source("HEADER")])["locked"] is True
+        for key, field in (("HEADER", "bearer"), ("URL", "url")):
+            given = source(key)
+            given["from"]["field"] = field
+            assert run(**given)["locked"] is True
         behaviour.seen.clear()
         eaten = run(_ok=False, **source("EATEN"))["msg"]
         password = run(_ok=False, **source("PASS"))["msg"]

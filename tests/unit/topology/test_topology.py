@@ -128,10 +128,14 @@ def test_only_tokens_with_a_known_server_are_proven() -> None:
         {"id": "t", "path": "/t", "codec": "raw"},
         {"id": "b", "path": "/b", "codec": "json", "key": "/a", "field": "bearer", "url": "http://other"},
         {"id": "p", "path": "/p", "codec": "raw", "field": "password"},
+        {"id": "u", "path": "/u", "codec": "raw", "field": "url", "url": "https://h:81/ws?a=1#x"},
     ]
     targets = topology.probe_targets(consumers, "http://gpu")
-    assert [(one["name"], one["url"]) for one in targets] == [("t", "http://gpu"), ("b", "http://other")]
-    assert [one["name"] for one in topology.probe_targets(consumers)] == ["b"]
+    assert [(one["name"], one["url"]) for one in targets] == [
+        ("t", "http://gpu"), ("b", "http://other"), ("u", "https://h:81"),
+    ]  # fmt: skip
+    assert [one["from"]["field"] for one in targets] == ["token", "bearer", "url"]
+    assert [one["name"] for one in topology.probe_targets(consumers)] == ["b", "u"]
 
 
 def test_the_form_is_proven_only_where_the_password_is_known() -> None:
