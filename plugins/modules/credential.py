@@ -50,6 +50,10 @@ options:
       - C(type) is V(vault_file); C(path) names a file encrypted with ansible-vault, relative to the playbook;
         C(vault_id) is the vault id to encrypt with, by default the one that decrypted it.
       - The directory must exist. A new file has mode 0600.
+      - C(publish) is a command as a list, such as V([git-publish]), that runs in the file's directory after each write,
+        with the file's path in C(COMFYUI_STORE_PATH), within C(publish_timeout) (120) seconds. Until it succeeds nobody
+        gets to read the new state, and the next run tries again. When another controller was first, the command
+        replaces the file with that one's state before it fails; the change is then decided again.
     type: dict
   create:
     description:

@@ -44,7 +44,11 @@ class StoreContext:
 
 
 class Store(Protocol):
-    """One place that holds one document. An etag is opaque text that changes with each write."""
+    """One place that holds one document. An etag is opaque text that changes with each write.
+
+    A store that takes more than one step to write may have a method ``settle()``: it finishes what an interrupted run
+    left, and is called before something is changed.
+    """
 
     @property
     def where(self) -> str:
@@ -110,6 +114,9 @@ def change(
     :param dry_run: write nothing, but check that it could be done.
     :raises StoreError: and what ``edit`` raises.
     """
+    settle = getattr(store, "settle", None)
+    if settle is not None and not dry_run:
+        settle()
     for attempt in range(_ATTEMPTS):
         before, etag = read_or_new(store, create=create)
         after = _truth.stamp(before, edit(before), now=utc_now(), by=controller_id())

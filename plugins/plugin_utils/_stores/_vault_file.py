@@ -1,7 +1,7 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The truth in one file, encrypted with ansible-vault: ``{type: vault_file, path: ..., vault_id: ...}``.
+"""The truth in one file, encrypted with ansible-vault: ``{type: vault_file, path: ...}``, perhaps published.
 
 The etag is the SHA-256 of the ciphertext. Ansible's own vault editor is never used: on a full disk it loses the file.
 """
@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +25,13 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils._stores._interface i
     StoreError,
     StoreMissing,
 )
+from ansible_collections.genai.comfyui.plugins.plugin_utils._stores._publish import (
+    DEFAULT_TIMEOUT,
+    Publisher,
+    PublishError,
+)
 
-_KEYS = ("type", "path", "vault_id")
+_KEYS = ("type", "path", "vault_id", "publish", "publish_timeout")
 # Others never need the ciphertext; a group of people who share a controller may.
 _MODE_MASK = 0o660
 
@@ -51,12 +57,28 @@ def open_store(spec: Mapping[str, Any], context: StoreContext) -> VaultFileStore
     vault_id = spec.get("vault_id")
     if vault_id is not None and (not isinstance(vault_id, str) or not vault_id):
         raise StoreError("vault_id of the credential store must be the label of a vault secret")
+    place = os.path.abspath(context.resolve(str.__str__(path)))
     return VaultFileStore(
-        os.path.abspath(context.resolve(str.__str__(path))),
+        place,
         context.vault_secrets,
         vault_id=None if vault_id is None else str.__str__(vault_id),
         default_vault_id=context.encrypt_vault_id,
+        publisher=_publisher(spec, place),
     )
+
+
+def _publisher(spec: Mapping[str, Any], path: str) -> Publisher | None:
+    command, timeout = spec.get("publish"), spec.get("publish_timeout", DEFAULT_TIMEOUT)
+    if isinstance(timeout, bool) or not isinstance(timeout, int) or not 1 <= timeout <= 3600:
+        raise StoreError("publish_timeout of the credential store must be a number of seconds from 1 to 3600")
+    if command is None:
+        return None
+    if not isinstance(command, (list, tuple)) or not command or not all(isinstance(one, str) for one in command):
+        raise StoreError(
+            "publish of the credential store must be a list of texts, the program and its arguments; "
+            "for a shell write [sh, -c, '...']"
+        )
+    return Publisher(path, [str.__str__(one) for one in command], int(timeout))
 
 
 class VaultFileStore:
@@ -64,8 +86,7 @@ class VaultFileStore:
 
     :param vault_id: encrypt with this id's secret; otherwise with the secret that decrypted the file, and for a new
         file with ``default_vault_id``'s, otherwise the first one.
-    :param after_write: called with the path after each write; what it raises is passed on. This is where publishing
-        (a commit and push, say) will hook in.
+    :param publisher: what must succeed after each write.
     """
 
     def __init__(
@@ -75,13 +96,13 @@ class VaultFileStore:
         *,
         vault_id: str | None = None,
         default_vault_id: str | None = None,
-        after_write: Callable[[str], None] | None = None,
+        publisher: Publisher | None = None,
     ) -> None:
         self.path = path
         self._secrets = secrets
         self._vault_id = vault_id
         self._default_vault_id = default_vault_id
-        self._after_write = after_write
+        self._publisher = publisher
         # By etag, so that a write needs no second decryption.
         self._seen: dict[str, _Seen] = {}
 
@@ -91,8 +112,20 @@ class VaultFileStore:
         return f"credential store {self.path}"
 
     def read(self) -> tuple[_truth.Document, str]:
-        """Return the document and its etag; see the interface."""
+        """Return the document and its etag; see the interface.
+
+        A document that is written but not published is not handed out: other controllers may never get to know it.
+        """
         data = self._load().data
+        if data is not None and self._publisher is not None and self._unpublished(self._publisher) == _etag(data):
+            # Another process of this host may just be publishing it.
+            with self._turn():
+                data = self._load().data
+                if data is not None and self._unpublished(self._publisher) == _etag(data):
+                    raise StoreError(
+                        f"{self.where}: the last write has not been published. Run site.yml, rotate.yml or the task "
+                        "that wrote it again (without check mode); they publish it first"
+                    )
         if data is None:
             raise StoreMissing(
                 f"{self.where}: there is no such file. Set the right path; or, if there has never been one, make the "
@@ -135,21 +168,77 @@ class VaultFileStore:
             raise StoreError(f"{self.where}: {error}") from None
         if len(data) > LIMIT:
             raise StoreError(f"{self.where}: would exceed {LIMIT} bytes; keep some credentials in another store")
+        with self._turn():
+            self._replace(data, etag)
+            written = _etag(data)
+            self._seen[written] = _Seen(data, plaintext, vault_id, secret)
+            if self._publisher is not None:
+                self._publish(self._publisher, written)
+        return written
+
+    def settle(self) -> None:
+        """Publish what an interrupted run wrote but did not publish. :raises StoreError: it could not be."""
+        if self._publisher is None or self._unpublished(self._publisher) is None:
+            return
+        with self._turn():
+            etag, found = self._unpublished(self._publisher), self._load().data
+            if etag is not None and found is not None and etag == _etag(found):
+                try:
+                    self._publish(self._publisher, etag)
+                except Conflict:
+                    # Another controller was first. What it wrote is in the file now, and is read next.
+                    return
+            else:
+                self._publisher.clear()
+
+    def _replace(self, data: bytes, etag: str | None) -> None:
         found = self._load()
         if etag != (None if found.data is None else _etag(found.data)):
             raise self._conflict(etag)
         mode = None if found.mode is None else found.mode & _MODE_MASK | 0o600
         try:
+            if self._publisher is not None:
+                self._publisher.mark(_etag(data))
             _durable.write(self.path, data, expected=found.data, mode=mode)
         except _durable.DurableError as error:
             if error.reason == "changed_meanwhile":
                 raise self._conflict(etag) from None
             raise StoreError(f"credential store {error}") from None
-        written = _etag(data)
-        self._seen[written] = _Seen(data, plaintext, vault_id, secret)
-        if self._after_write is not None:
-            self._after_write(self.path)
-        return written
+
+    def _publish(self, publisher: Publisher, etag: str) -> None:
+        """Run the command. Whether another controller was first is told by the file: the command fetched its state."""
+        failure: PublishError | None = None
+        try:
+            publisher.run()
+        except PublishError as error:
+            failure = error
+        found = self._load().data
+        if found is None or _etag(found) != etag:
+            publisher.clear()
+            raise Conflict(f"{self.where}: another controller published first; its state is in the file now, run again")
+        if failure is not None:
+            raise StoreError(
+                f"{self.where}: written, but the command in 'publish' did not succeed: {failure}. Nothing goes on "
+                "before it does; run again to retry it"
+            )
+        publisher.clear()
+
+    def _unpublished(self, publisher: Publisher) -> str | None:
+        try:
+            return publisher.marked()
+        except _durable.DurableError as error:
+            raise StoreError(f"credential store {error}") from None
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self._publisher is None:
+            yield
+            return
+        try:
+            with self._publisher.turn():
+                yield
+        except _durable.DurableError as error:
+            raise StoreError(f"credential store {error}") from None
 
     def check_writable(self, etag: str | None) -> None:
         """Find out without writing whether it could be; see the interface."""

@@ -214,15 +214,6 @@ def test_others_lose_their_rights_and_a_group_keeps_its(path: Path, h: SimpleNam
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
 
 
-def test_after_write_is_called_after_each_write_only(path: Path, h: SimpleNamespace, make_store: Any) -> None:
-    seen: list[tuple[str, bool]] = []
-    store = make_store(path)
-    store._after_write = lambda p: seen.append((p, path.exists()))
-    etag = store.write(h.document(main=h.LETTER), None)
-    store.write(h.document(main=h.LETTER), etag)
-    assert seen == [(str(path), True)]
-
-
 def test_check_writable_changes_nothing(path: Path, make_store: Any) -> None:
     make_store(path).check_writable(None)
     with pytest.raises(StoreError, match="no vault secret"):
