@@ -62,7 +62,10 @@ _SKEW = 300
 def walk(evidence: Evidence, host: str, one: Json) -> Walk:
     """Return the walk of one consumer."""
     server = server_of(evidence, host, one)
-    values = {**_diagnose_server.values_of(server), "where": None} if server else {}
+    values = {**_diagnose_server.values_of(server), "where": None} if server else {"right_url": "that of its server"}
+    if server and server.host != host:
+        # The instance's own address may be a loopback one.
+        values["right_url"] = f"http://{server.host}:{server.record['port']}"
     port = (one.get("way") or {}).get("port")
     values.update(
         {key: one.get(key) for key in ("id", "path", "codec", "credential", "url")},

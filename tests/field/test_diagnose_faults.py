@@ -31,10 +31,9 @@ def play(broken: Broken, playbook: Path, inventory: str, *arguments: str) -> sub
     """Run a playbook with the fake systemd first in its path."""
     password = broken.place / "vault-password"
     password.write_text("diagnose tests only\n")
-    environment = {
-        **os.environ, "PATH": os.pathsep.join([str(broken.tools), str(BIN), os.environ["PATH"]]), "ANSIBLE_NOCOLOR": "1",
-        "FAKE_SYSTEMD": str(broken.units), "PYTHONIOENCODING": "utf-8", "ANSIBLE_SSH_RETRIES": "0",
-    }  # fmt: skip
+    tools = os.pathsep.join([str(broken.tools), str(BIN), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": tools, "ANSIBLE_NOCOLOR": "1", "PYTHONIOENCODING": "utf-8"}
+    environment.update({"FAKE_SYSTEMD": str(broken.units), "ANSIBLE_SSH_RETRIES": "0"})
     command = [str(BIN / "ansible-playbook"), "-i", inventory, str(playbook), "--vault-password-file", str(password)]
     return subprocess.run(
         [*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
