@@ -150,9 +150,26 @@ def _forms() -> Iterator[Attack]:
     yield Attack("huge post", "POST", "/prompt", JSON, b"x" * (1 << 20))
 
 
+def _guards_own() -> Iterator[Attack]:
+    for path in (
+        "/metrics", "/metrics?token=", f"/metrics?token={TOKENS['dot']}", "/metrics/", "/", "", "/settings.json",
+        "/health/", "/health.js", "/health/x.js", "/%68ealth", "/health;x", "//health", "/metrics%00",
+    ):  # fmt: skip
+        yield Attack("page of the guard", "GET", f"/comfyui_login_guard{path}")
+        yield Attack("page of the guard, twin", "GET", f"/api/comfyui_login_guard{path}")
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        yield Attack("write to the health page", method, "/comfyui_login_guard/health", {}, b"x")
+    for path in (
+        "/userdata/..%2f.comfyui-login-guard-ended.json", "/userdata/../.comfyui-login-guard-ended.json",
+        "/view?filename=.comfyui-login-guard-ended.json&type=user", "/extensions/ComfyUI-Login-Guard/settings.json",
+        "/extensions/ComfyUI-Login-Guard/redact.py", "/api/logout", "/logout?token=", "/custom_nodes/x.js",
+    ):  # fmt: skip
+        yield Attack("files of the guard", "GET", path)
+
+
 def _named() -> Iterator[tuple[str, Attack]]:
     number = 0
-    for family in (_plain, _suffixes, _credentials, _forms):
+    for family in (_plain, _suffixes, _credentials, _forms, _guards_own):
         for attack in family():
             number += 1
             yield f"{number:03}-{attack.name}-{attack.method}".replace(" ", "_"), attack

@@ -89,3 +89,16 @@ class Besieged:
             except ConnectionResetError:
                 return 0
         return int(answer.split()[1]) if answer else 0
+
+    def conversation(self, data: bytes, seconds: float = 5.0) -> bytes:
+        """Send these bytes on one connection; return all that comes back until it is closed or nothing comes."""
+        parts = urlsplit(self.server.url)
+        answer = b""
+        with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=seconds) as connection:
+            connection.sendall(data)
+            try:
+                while more := connection.recv(65536):
+                    answer += more
+            except (ConnectionResetError, TimeoutError):
+                pass
+        return answer

@@ -70,6 +70,23 @@ RAW = {
     "chunked form": b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n" + b"8000\r\n" + b"x" * 0x8000 + b"\r\n0\r\n\r\n",
     "smuggled second": b"GET /login HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\nGET /prompt HTTP/1.1\r\n\r\n",
+    "line feeds only": b"GET /system_stats HTTP/1.1\nHost: x\n\n",
+    "blank before the colon": b"GET /system_stats HTTP/1.1\r\nHost: x\r\n"
+    + f"Authorization : Bearer {TOKEN}\r\n\r\n".encode(),
+    "hidden authorization": b"GET /system_stats HTTP/1.1\r\nHost: x\r\nX: y\n "
+    + f"Authorization: Bearer {TOKEN}\r\n\r\n".encode(),
+    "NUL in a header": b"GET /system_stats HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n",
+    "two hosts": b"GET /system_stats HTTP/1.1\r\nHost: x\r\nHost: localhost\r\n\r\n",
+    "plus in the length": b"POST /prompt HTTP/1.1\r\nHost: x\r\nContent-Length: +2\r\n\r\n{}",
+    "chunked twice": b"POST /prompt HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+    "chunk of negative size": b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n-1\r\nx\r\n0\r\n\r\n",
+    "compressed form": b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd",
+    "upgrade to HTTP/2": b"GET /system_stats HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+    b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+    "HTTP/2 itself": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 40,
     "long query": b"GET /system_stats?token=" + b"x" * 7000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
     "many cookies": b"GET /system_stats HTTP/1.1\r\nHost: x\r\n" + b"Cookie: AIOHTTP_SESSION=x\r\n" * 100 + b"\r\n",
     "thousands of cookies": b"GET /system_stats HTTP/1.1\r\nHost: x\r\nCookie: " + b"a=b; " * 5000 + b"\r\n\r\n",
@@ -84,6 +101,26 @@ def test_odd_bytes_get_nowhere(guarded: Besieged, name: str) -> None:
     allowed = {200, 400} if name == "smuggled second" else {*REFUSED, 400, 0}
     assert status in allowed
     assert guarded.spoils() == before
+
+
+SMUGGLED = b"GET /system_stats HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+CARRIERS = {
+    "in a refused body": b"POST /prompt HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(SMUGGLED),
+    "after an empty body": b"POST /prompt HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+    "after the page": b"GET /login HTTP/1.1\r\nHost: x\r\n\r\n",
+    "after an asset": b"GET /old_css/style.css HTTP/1.1\r\nHost: x\r\n\r\n",
+    "after the health page": b"GET /comfyui_login_guard/health HTTP/1.1\r\nHost: x\r\n\r\n",
+    "after a known request": f"GET /prompt HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode(),
+    "after chunks": b"POST /free HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "after a form": b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", CARRIERS)
+def test_a_request_behind_another_is_judged_alone(guarded: Besieged, name: str) -> None:
+    bodies = guarded.conversation(CARRIERS[name] + SMUGGLED)
+    assert b"comfyui_version" not in bodies
+    assert b"python_version" not in bodies
 
 
 def test_the_real_credentials_still_open_after_all_that(guarded: Besieged) -> None:

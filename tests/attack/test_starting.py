@@ -94,6 +94,13 @@ FAULTS: dict[str, tuple[Callable[[Besieged], None], str]] = {
     "broken accept set": (lambda p: p.write_accept(b"{"), "ACCEPT.json: is not JSON"),
     "open accept set": (lambda p: p.accept(TOKEN, mode=0o644), "ACCEPT.json: others may touch it"),
     "broken settings": (overwrite("settings.json", "{"), "settings.json: "),
+    "unknown setting": (overwrite("settings.json", '{"guest": true}'), "settings.json: 'guest' is not a setting"),
+    "bad setting": (
+        overwrite("settings.json", '{"trusted_proxies": ["0.0.0.0/0"]}'), "0.0.0.0/0 would believe everybody"),
+    "nothing filters the log": (
+        lambda p: (p.guard_node / "prestartup_script.py").unlink(), "prestartup_script.py did not run"),
+    "the filter gone": (lambda p: (p.guard_node / "redact.py").unlink(), "tokens cannot be kept out of the log"),
+    "the filter broken": (overwrite("redact.py", "1/0"), "tokens cannot be kept out of the log (ZeroDivisionError)"),
     "part of the guard gone": (lambda p: (p.guard_node / "rules.py").unlink(), "the guard itself could not be set up"),
     "part of the guard empty": (
         overwrite("gate.py", ""), "the guard itself could not be set up"),

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
 from aiohttp.web_urldispatcher import StaticResource, SystemRoute
@@ -117,12 +116,13 @@ class Gate:
 
     def _forward(self, request: web.Request, token: str | None) -> web.Request:
         """Return the request as the login node is to see it: with this token as the only credential, or none."""
-        cookie = request.headers.getall("Cookie", [])
+        cookie = _encodable(request.headers.getall("Cookie", []))
         query = request.rel_url.raw_query_string
         plain = request.headers.getall("Authorization", []) == ([] if token is None else [f"Bearer {token}"])
         if plain and not cookie and "token" not in request.query:
             return request
-        headers: CIMultiDict[str] = CIMultiDict(_encodable(request.headers.items()))
+        names, values = list(request.headers), _encodable(request.headers.values())
+        headers: CIMultiDict[str] = CIMultiDict(zip(names, values))
         headers.popall("Authorization", None)
         headers.popall("Cookie", None)
         if token is not None:
@@ -157,9 +157,9 @@ def _open_to_all(request: web.Request, pattern: str) -> bool:
     return request.method == "OPTIONS" and (isinstance(route, SystemRoute) or route.method not in ("*", "OPTIONS"))
 
 
-def _encodable(items: Any) -> list[tuple[str, str]]:
+def _encodable(values: Iterable[str]) -> list[str]:
     # Cloning writes headers as UTF-8; aiohttp reads other bytes as lone surrogates.
-    return [(name, value.encode("utf-8", "replace").decode("utf-8")) for name, value in items]
+    return [value.encode("utf-8", "replace").decode("utf-8") for value in values]
 
 
 def guests_allowed(allowed: bool, marker: str) -> Callable[[], bool]:
