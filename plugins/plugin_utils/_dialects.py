@@ -1,12 +1,10 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a value is spelled in the text of a template. Files that exist are edited by the codecs, not with this."""
+"""How a value is spelled in the text of a template: as the codecs spell it, which also edit files that exist."""
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
@@ -35,21 +33,8 @@ def _by_codec(name: str) -> Callable[[str], str]:
     return spell
 
 
-def _dotenv_expand(value: str) -> str:
-    # Readers disagree on what a backslash before anything but "$" means.
-    if re.search(r'[\x00-\x1f\x7f"\\]', value):
-        raise ValueError("dialect dotenv_expand cannot spell quotes, backslashes and control characters")
-    return '"' + value.replace("$", "\\$") + '"'
-
-
 def _compose(value: str) -> str:
     return value.replace("$", "$$")
-
-
-def _shell(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("dialect shell cannot spell a NUL character")
-    return shlex.quote(value)
 
 
 def _url(value: str) -> str:
@@ -59,14 +44,12 @@ def _url(value: str) -> str:
         raise ValueError("dialect url cannot spell text that is not valid Unicode") from None
 
 
+# One of them is a whole file of two fields; of it there is nothing to spell in a template.
+_NO_SPELLING = frozenset({"login_password"})
+
 DIALECTS: Mapping[str, Callable[[str], str]] = {
+    **{name: _by_codec(name) for name in sorted(_codecs.CODECS) if name not in _NO_SPELLING},
     "compose": _compose,
-    "dotenv": _by_codec("dotenv"),
-    "dotenv_expand": _dotenv_expand,
-    "json": _by_codec("json"),
-    "raw": _by_codec("raw"),
-    "shell": _shell,
-    "systemd_env": _by_codec("systemd_env"),
     "url": _url,
 }
-"""Dialect -> function from value to spelling."""
+"""Dialect -> function from value to spelling: every codec's own, and two for what is no file of its own."""
