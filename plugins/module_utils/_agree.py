@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError
 from ansible_collections.genai.comfyui.plugins.module_utils._consumers import (
@@ -21,8 +21,10 @@ from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import 
 from ansible_collections.genai.comfyui.plugins.module_utils._judge import labelled
 from ansible_collections.genai.comfyui.plugins.module_utils._mask import secrets_of
 from ansible_collections.genai.comfyui.plugins.module_utils._presets import PresetError, resolve
-from ansible_collections.genai.comfyui.plugins.module_utils._reload import Reload, Reloaded, carry_out
 from ansible_collections.genai.comfyui.plugins.module_utils._sync import FilePlan, Finding, apply, plan
+
+if TYPE_CHECKING:
+    from ansible_collections.genai.comfyui.plugins.module_utils._reload import Reload, Reloaded
 
 Record = dict[str, Any]
 
@@ -124,6 +126,10 @@ def _reload_all(
                 groups.setdefault(finding.consumer.reload, set()).add(file.path)
                 if check_mode and file.changes and (file.text is not None or file.before.data is None):
                     changing.add(finding.consumer.reload)
+    if not groups:
+        return {}
+    from ansible_collections.genai.comfyui.plugins.module_utils._reload import carry_out
+
     done: dict[Reload, Reloaded] = {}
     errors: list[str] = []
     for reload, paths in groups.items():

@@ -249,24 +249,14 @@ CHECKERS: Mapping[str, Checker] = {
     "shell": _shell,
     "systemd_unit": _systemd_unit,
 }
-BY_CODEC: Mapping[str, str] = {
-    "compose_env": "compose_env",
-    "compose_yaml": "compose",
-    "dotenv_raw": "compose_raw_env",
-    "fish": "fish",
-    "haproxy_map": "haproxy_map",
-    "nginx_map": "nginx_map",
-    "shell": "shell",
-}
-"""Defaults. Why others have none: nobody knows who reads a ``dotenv``; ``systemd-analyze verify`` does not look into an
-``EnvironmentFile``; ``curl -K`` would do what the file says; data formats are parsed by their codecs already."""
 
 
-def ask(checker: Checker, temporary: str, target: str, expected: Expected) -> None:
-    """Let *checker* judge the file *temporary*, which is to become *target*.
+def ask(name: str, words: Sequence[str] | None, temporary: str, target: str, expected: Expected) -> None:
+    """Let the checker *name*, or the user's own command *words*, judge *temporary*, which is to become *target*.
 
     Raises :class:`Refused`, whose text names *target* where the parser named a temporary place, or :class:`NotAsked`.
     """
+    checker = argv(words) if words else CHECKERS[name]
     folder = tempfile.mkdtemp(prefix="genai-check-")
     try:
         link = os.path.join(folder, "link")

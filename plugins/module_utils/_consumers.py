@@ -10,9 +10,9 @@ import os
 import pwd
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Optional
 
-from ansible_collections.genai.comfyui.plugins.module_utils import _checkers, _codecs, _durable
+from ansible_collections.genai.comfyui.plugins.module_utils import _codecs, _durable
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import Codec, CodecError
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import to_text
 from ansible_collections.genai.comfyui.plugins.module_utils._judge import (
@@ -22,10 +22,32 @@ from ansible_collections.genai.comfyui.plugins.module_utils._judge import (
     check_url,
     token_in,
 )
-from ansible_collections.genai.comfyui.plugins.module_utils._reload import Reload, ReloadError
+
+# What only some consumers need is imported where it is needed: a host compiles each file anew in every run.
+if TYPE_CHECKING:
+    from ansible_collections.genai.comfyui.plugins.module_utils._reload import Reload
+
+    Validator = tuple[str, Optional[tuple[str, ...]]]
 
 ABSENT_ID = -1
 """Stands for a user or group that does not exist yet, in check mode."""
+CHECKERS = (
+    *("compose", "compose_env", "compose_raw_env", "fish", "haproxy_map", "nginx_map", "shell"),
+    "systemd_unit",
+)
+"""The parsers in :mod:`_checkers`."""
+CHECKED_BY: Mapping[str, str] = {
+    "compose_env": "compose_env",
+    "compose_yaml": "compose",
+    "dotenv_raw": "compose_raw_env",
+    "fish": "fish",
+    "haproxy_map": "haproxy_map",
+    "nginx_map": "nginx_map",
+    "shell": "shell",
+}
+"""Defaults. Why other codecs have none: nobody knows who reads a ``dotenv``; ``systemd-analyze verify`` does not look
+into an ``EnvironmentFile``; ``curl -K`` would do what the file says; data formats are parsed by their codecs already.
+"""
 
 
 class ConsumerError(ValueError):
@@ -49,8 +71,8 @@ class Consumer:
     url: str | None
     keep_unknown: bool
     create: bool
-    validators: tuple[tuple[str, _checkers.Checker], ...] = ()
-    """Parsers by name that judge the file before it takes its place."""
+    validators: tuple[Validator, ...] = ()
+    """Parsers that judge the file before it takes its place: a name, and the words of the user's own command."""
     reload: Reload | None = None
 
     @property
@@ -104,27 +126,37 @@ def parse(given: Mapping[str, Any], credentials: Mapping[str, Any], check_mode: 
             keep_unknown=codec.keep_unknown if unknown is None else unknown == "refuse",
             create=bool(given.get("create", True)),
             validators=_validators(given.get("validate"), codec.name),
-            reload=Reload.parse(given.get("reload")),
+            reload=_reload(given.get("reload")),
         )
-    except (CodecError, FieldError, ReloadError) as error:
+    except (CodecError, FieldError) as error:
         raise ConsumerError(str(error)) from None
 
 
-def _validators(given: Any, codec: str) -> tuple[tuple[str, _checkers.Checker], ...]:
+def _validators(given: Any, codec: str) -> tuple[Validator, ...]:
     word = given.lower() if isinstance(given, str) else given
     if word in (None, True, "true", "yes"):
-        name = _checkers.BY_CODEC.get(codec)
-        return ((name, _checkers.CHECKERS[name]),) if name else ()
+        name = CHECKED_BY.get(codec)
+        return ((name, None),) if name else ()
     if word in (False, "false", "no"):
         return ()
-    if isinstance(given, str) and given in _checkers.CHECKERS:
-        return ((str(given), _checkers.CHECKERS[given]),)
+    if isinstance(given, str) and given in CHECKERS:
+        return ((str(given), None),)
     if isinstance(given, (list, tuple)) and given and all(isinstance(one, str) and one for one in given):
         if not any("%s" in one for one in given[1:]):
             raise ConsumerError("the command in 'validate' has no %s, where the file's temporary name belongs; add it")
-        return ((" ".join(given), _checkers.argv(given)),)
-    known = ", ".join(sorted(_checkers.CHECKERS))
-    raise ConsumerError(f"'validate' is true, false, a list of words with %s, or one of: {known}")
+        return ((" ".join(given), tuple(given)),)
+    raise ConsumerError(f"'validate' is true, false, a list of words with %s, or one of: {', '.join(CHECKERS)}")
+
+
+def _reload(given: Any) -> Reload | None:
+    if not given:
+        return None
+    from ansible_collections.genai.comfyui.plugins.module_utils._reload import Reload, ReloadError
+
+    try:
+        return Reload.parse(given)
+    except ReloadError as error:
+        raise ConsumerError(str(error)) from None
 
 
 def conflicts(consumers: Iterable[Consumer]) -> list[tuple[Consumer, str]]:

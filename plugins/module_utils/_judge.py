@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from ansible_collections.genai.comfyui.plugins.module_utils._bcrypt import is_token
-from ansible_collections.genai.comfyui.plugins.module_utils._damage import recognise
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
 
 FIELDS = ("token", "bearer", "password", "username", "url")
@@ -151,6 +150,9 @@ def judge(
         if mark is not None and retired.get("fingerprint") == mark:
             detail = f"token of version {retired.get('version')}, retired {retired.get('retired')}"
             return Verdict("stale", detail, mark, version_name(retired))
+    # Found only where something is wrong, and imported only then: a host compiles it anew in every run.
+    from ansible_collections.genai.comfyui.plugins.module_utils._damage import recognise
+
     for _status, version, value in known:
         own = str(version["token"]) if field in _TOKEN_FIELDS else None
         if own and own == token:

@@ -11,11 +11,12 @@ and a consumer that holds the pending one already is reported as ``pending`` and
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ansible_collections.genai.comfyui.plugins.module_utils import _checkers, _durable
+from ansible_collections.genai.comfyui.plugins.module_utils import _durable
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import to_bytes, to_text
 from ansible_collections.genai.comfyui.plugins.module_utils._consumers import ABSENT_ID, Consumer
@@ -29,7 +30,6 @@ from ansible_collections.genai.comfyui.plugins.module_utils._judge import (
     version_name,
     wanted_label,
 )
-from ansible_collections.genai.comfyui.plugins.module_utils._mask import masked, values_in
 
 _STATUS_OF_REASON = {
     "symlink": "linked",
@@ -284,7 +284,8 @@ def apply(result: FilePlan, secrets: Iterable[str] = ()) -> None:
     mode, owner, group = consumer.mode, consumer.owner, consumer.group
     if result.text is not None:
         new, old = to_bytes(result.text), result.before.data
-        validator = partial(_validate, result, secrets)
+        asks = any(finding.consumer.validators for finding in result.findings)
+        validator = partial(_validate, result, secrets) if asks else None
         _durable.write(result.path, new, expected=old, mode=mode, owner=owner, group=group, validator=validator)
     elif result.attributes and result.before.data is not None:
         _durable.set_attributes(result.path, expected=result.before.data, mode=mode, owner=owner, group=group)
@@ -296,36 +297,33 @@ def apply(result: FilePlan, secrets: Iterable[str] = ()) -> None:
 
 def _validate(result: FilePlan, secrets: Iterable[str], temporary: str) -> None:
     """Ask the parsers of all consumers of the file, each once."""
+    from ansible_collections.genai.comfyui.plugins.module_utils import _checkers
+    from ansible_collections.genai.comfyui.plugins.module_utils._mask import masked, values_in
+
     asked: list[str] = []
     missing: list[str] = []
     expected = [pair for finding in result.findings for pair in finding.wanted]
-    checkers = {name: checker for finding in result.findings for name, checker in finding.consumer.validators}
-    for name, checker in checkers.items():
+    validators = {name: words for finding in result.findings for name, words in finding.consumer.validators}
+    for name, words in validators.items():
         try:
-            _checkers.ask(checker, temporary, result.path, expected)
+            _checkers.ask(name, words, temporary, result.path, expected)
             asked.append(name)
         except _checkers.NotAsked as error:
             missing.append(f"{name} was not asked: {error}")
         except _checkers.Refused as error:
             result.validated, result.validator = False, name
             said = masked(str(error), secrets, values_in(f"{result.text}\n{to_text(result.before.data or b'')}"))
-            hint = "; it refuses the old file, too: mend that first, or set validate to false"
-            message = f"{name} refuses the new content, so the old file stays{_old_too(result, checker, hint)}: {said}"
+            hint = ""
+            if result.before.data is not None:
+                with suppress(_checkers.NotAsked):
+                    try:
+                        _checkers.ask(name, words, result.path, result.path, ())
+                    except _checkers.Refused:
+                        hint = "; it refuses the old file, too: mend that first, or set validate to false"
+            message = f"{name} refuses the new content, so the old file stays{hint}: {said}"
             raise _durable.DurableError("refused_by_validator", result.path, message) from None
     result.validated = True if asked else None
     result.validator = "; ".join([*([", ".join(asked)] if asked else []), *missing]) or None
-
-
-def _old_too(result: FilePlan, checker: _checkers.Checker, hint: str) -> str:
-    if result.before.data is None:
-        return ""
-    try:
-        _checkers.ask(checker, result.path, result.path, ())
-    except _checkers.Refused:
-        return hint
-    except _checkers.NotAsked:
-        return ""
-    return ""
 
 
 def _verify(finding: Finding, text: str) -> None:

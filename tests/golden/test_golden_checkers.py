@@ -17,8 +17,9 @@ from golden_tools import or_skip
 
 from ansible_collections.genai.comfyui.plugins.module_utils import _execute
 from ansible_collections.genai.comfyui.plugins.module_utils._agree import Outcome, agree
-from ansible_collections.genai.comfyui.plugins.module_utils._checkers import BY_CODEC
-from ansible_collections.genai.comfyui.plugins.module_utils._consumers import ConsumerError, parse
+from ansible_collections.genai.comfyui.plugins.module_utils._checkers import CHECKERS
+from ansible_collections.genai.comfyui.plugins.module_utils._consumers import CHECKED_BY, ConsumerError, parse
+from ansible_collections.genai.comfyui.plugins.module_utils._consumers import CHECKERS as known_checkers
 
 OTHER_SECRET = "Hunter-Two-Is-Not-Ours"
 LETTER = TOKENS["letter"]
@@ -190,14 +191,15 @@ def test_missing_programs_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert sync(tmp_path / "json", "json", "/t").records[0]["validator"] is None
 
 
-@pytest.mark.parametrize("codec", sorted(BY_CODEC))
+@pytest.mark.parametrize("codec", sorted(CHECKED_BY))
 def test_defaults(codec: str) -> None:
     """Each codec that has a parser names it, and no validator can be switched on by mistake."""
     given = {"id": "one", "path": "/x", "codec": codec, "key": "T", "validate": None}
     main = {"main": {"token": LETTER, "username": "admin", "version": "v7"}}
     given["key"] = "/a/b" if codec == "compose_yaml" else "T"
-    assert [name for name, _checker in parse(given, main, False).validators] == [BY_CODEC[codec]]
+    assert [name for name, _checker in parse(given, main, False).validators] == [CHECKED_BY[codec]]
     assert parse({**given, "validate": "no"}, main, False).validators == ()
+    assert sorted(CHECKERS) == list(known_checkers)
     for wrong, message in (("visudo", "or one of: compose, "), (["visudo", "-c"], "has no %s"), ([], "or one of")):
         with pytest.raises(ConsumerError, match=message):
             parse({**given, "validate": wrong}, main, False)
