@@ -46,7 +46,7 @@ def apply(store: Store, wanted: Wanted, *, declared: Callable[[str], Declared], 
     :raises RotationError, EvidenceError: refused. :raises TruthError, HashingError, StoreError: as they say.
     """
     edit = _Edit(wanted, declared, check_mode)
-    before, after = change(store, edit, dry_run=check_mode or wanted.state == "status")
+    before, after = change(store, edit, dry_run=check_mode or wanted.state == "status", fresh=True)
     return {
         "changed": before != after,
         "serial": after["serial"],

@@ -46,8 +46,9 @@ class StoreContext:
 class Store(Protocol):
     """One place that holds one document. An etag is opaque text that changes with each write.
 
-    A store that takes more than one step to write may have a method ``settle()``: it finishes what an interrupted run
-    left, and is called before something is changed.
+    A store that takes more than one step to write may have a method ``settle(fresh)``: it finishes what an interrupted
+    run left, and is called before something is changed. With ``fresh`` it also makes sure that what is read next is not
+    older than what another controller wrote.
     """
 
     @property
@@ -105,6 +106,7 @@ def change(
     *,
     create: bool = False,
     dry_run: bool = False,
+    fresh: bool = False,
 ) -> tuple[_truth.Document, _truth.Document]:
     """Read, edit and write back; return (before, after). Nothing is written when the edit changes nothing.
 
@@ -112,11 +114,12 @@ def change(
 
     :param create: make the store's first document when there is none.
     :param dry_run: write nothing, but check that it could be done.
+    :param fresh: never start from a state that another controller has replaced, where the store can tell.
     :raises StoreError: and what ``edit`` raises.
     """
     settle = getattr(store, "settle", None)
     if settle is not None and not dry_run:
-        settle()
+        settle(fresh)
     for attempt in range(_ATTEMPTS):
         before, etag = read_or_new(store, create=create)
         after = _truth.stamp(before, edit(before), now=utc_now(), by=controller_id())

@@ -176,20 +176,24 @@ class VaultFileStore:
                 self._publish(self._publisher, written)
         return written
 
-    def settle(self) -> None:
-        """Publish what an interrupted run wrote but did not publish. :raises StoreError: it could not be."""
-        if self._publisher is None or self._unpublished(self._publisher) is None:
+    def settle(self, fresh: bool = False) -> None:
+        """Publish what an interrupted run wrote but did not publish; with ``fresh`` run the command in any case.
+
+        :raises StoreError: it could not be.
+        """
+        if self._publisher is None or not (fresh or self._unpublished(self._publisher)):
             return
         with self._turn():
             etag, found = self._unpublished(self._publisher), self._load().data
-            if etag is not None and found is not None and etag == _etag(found):
-                try:
-                    self._publish(self._publisher, etag)
-                except Conflict:
-                    # Another controller was first. What it wrote is in the file now, and is read next.
-                    return
-            else:
+            if etag is not None and (found is None or etag != _etag(found)):
                 self._publisher.clear()
+            if found is None or not (fresh or etag == _etag(found)):
+                return
+            try:
+                self._publish(self._publisher, _etag(found))
+            except Conflict:
+                # Another controller was first. What it wrote is in the file now, and is read next.
+                return
 
     def _replace(self, data: bytes, etag: str | None) -> None:
         found = self._load()
@@ -218,8 +222,8 @@ class VaultFileStore:
             raise Conflict(f"{self.where}: another controller published first; its state is in the file now, run again")
         if failure is not None:
             raise StoreError(
-                f"{self.where}: written, but the command in 'publish' did not succeed: {failure}. Nothing goes on "
-                "before it does; run again to retry it"
+                f"{self.where}: the command in 'publish' did not succeed: {failure}. Nothing goes on before it does; "
+                "run again to retry it"
             )
         publisher.clear()
 

@@ -89,6 +89,16 @@ def test_of_two_controllers_the_first_wins_and_the_other_decides_again(clones: l
     assert names(open_at(one)) == ["first", "main", "second"]
 
 
+def test_a_rotation_never_goes_by_an_old_copy(clones: list[Path]) -> None:
+    one, two = clones
+    add(open_at(one, "sh", "-c", RECIPE), "main", OLD)
+    subprocess.run(["git", "-C", str(two), "pull", "-q"], check=True)
+    add(open_at(one, "sh", "-c", RECIPE), "first", NEW)
+    store = open_at(two, "sh", "-c", RECIPE)
+    assert change(store, lambda document: document)[0]["serial"] == 1
+    assert change(store, lambda document: document, fresh=True)[0]["serial"] == 2
+
+
 def test_a_failing_command_stops_everything_until_it_succeeds(tmp_path: Path) -> None:
     gate = tmp_path / "open"
     command = ("sh", "-c", "test -e open || { echo 'no route to https://me:secret@git.example/x' >&2; exit 7; }")
