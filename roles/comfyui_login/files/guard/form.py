@@ -150,7 +150,8 @@ class Form:
         if not 0 < len(data) <= WORST_PASSWORD or b"\0" in data:
             return False
         # While a rotation runs people may know the old password, the new one, or either.
-        others = [one.token for one in self._accept.now().valid(time.time()) if one.token != token]
+        listed = self._accept.now().valid(time.time()) if self._accept.present else []
+        others = [one.token for one in listed if one.token != token]
         return await asyncio.get_running_loop().run_in_executor(self._worker, matches, data, [token, *others])
 
     async def _enter(self, request: web.Request, values: dict[str, Any]) -> web.StreamResponse:
