@@ -30,8 +30,8 @@ class Machine:
         self.root = folder / "root"
         self.path = folder / "bin"
         self.pids = folder / "pids"
-        (self.root / "sys/firmware").mkdir(parents=True)
-        self.path.mkdir()
+        (self.root / "sys/firmware").mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(exist_ok=True)
 
     def write(self, name: str, text: str | bytes = "") -> Path:
         """Write a file below the root."""
@@ -81,4 +81,5 @@ class Machine:
 
     def facts(self, timeout: float = 20) -> dict[str, Any]:
         """Return what the facts say."""
-        return _gpu_facts.gather(str(self.root), None, self.find, timeout)
+        told: dict[str, Any] = _gpu_facts.gather(str(self.root), None, self.find, timeout)
+        return told
