@@ -9,7 +9,13 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.genai.comfyui.plugins.plugin_utils import _guard, _launch, _server_tree, _topology
+from ansible_collections.genai.comfyui.plugins.plugin_utils import (
+    _guard,
+    _launch,
+    _model_sets,
+    _server_tree,
+    _topology,
+)
 
 
 def _shell(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
@@ -44,6 +50,10 @@ class FilterModule:
             _launch.systemd_environment,
             _launch.systemd_exec,
             _launch.unknown_launch_args,
+            _model_sets.model_advice,
+            _model_sets.model_files,
+            _model_sets.smoke_instances,
+            _model_sets.smoke_workflow,
             _server_tree.login_tree,
             _server_tree.server_lib,
             _server_tree.server_remains,
