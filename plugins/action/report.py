@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -31,13 +31,16 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils._report import (
     reasons,
     rows,
 )
+from ansible_collections.genai.comfyui.plugins.plugin_utils._report_html import page as html_page
 
 ARGUMENT_SPEC: dict[str, Any] = {
-    "name": {"type": "str", "choices": ["site", "validate", "audit"], "required": True},
+    "name": {"type": "str", "choices": ["site", "validate", "audit", "discover"], "required": True},
     "hosts": {"type": "list", "elements": "str", "required": True},
     "sync": {"type": "list", "elements": "str", "default": []},
     "probes": {"type": "list", "elements": "str", "default": []},
     "instances": {"type": "str"},
+    "scan": {"type": "str"},
+    "credentials": {"type": "str"},
     "contact": {"type": "str"},
     "failure": {"type": "str"},
     "dir": {"type": "str", "required": True},
@@ -77,19 +80,25 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "ansible_core": ansible_version,
             "python": platform.python_version(),
         }
-        report = files.document(given["name"], reports, why, versions, plain(given["started"]), finished)
+        known = _credentials(reads.values(), given["credentials"])
+        report = files.document(
+            given["name"], reports, why, versions, plain(given["started"]), finished, files.ages(known, finished)
+        )
         path, problem = None, []
         try:
             # First of all: what the report holds is also what is shown.
             files.refuse_tokens(report)
+            page = html_page(report, drift)
+            files.refuse_tokens(page, "the page")
         except files.ReportError as error:
             raise AnsibleActionFail(str(error)) from None
         try:
-            path = files.write(_directory(given["dir"]), report, finished)
+            path = files.write(_directory(given["dir"]), report, finished, page)
         except files.ReportError as error:
             problem = [str(error)]
         self._show(given["name"], reports, reads, drift, why, path)
-        result.update(changed=False, path=None if path is None else str(path), ok=not why)
+        written = {"path": str(path), "page": str(path.with_suffix(".html"))} if path else {"path": None, "page": None}
+        result.update(changed=False, ok=not why, **written)
         told = [*(why if given["fail_on"] != "never" else []), *problem]
         if told:
             count = "1 reason" if len(told) == 1 else f"{len(told)} reasons"
@@ -128,6 +137,7 @@ def _sources(given: Mapping[str, Any], variables: Mapping[str, Any]) -> Sources:
         sync=[str(name) for name in given["sync"]],
         probes=[str(name) for name in given["probes"]],
         instances=plain(given["instances"]),
+        scan=plain(given["scan"]),
         contact=plain(given["contact"]),
         failure=plain(given["failure"]),
         # Only of site.yml a part may be run; half an audit is none.
@@ -145,6 +155,12 @@ def _safely(read: Read, name: str) -> Any:
     with suppress(Exception):  # what a variable's template raises
         return plain(read(name))
     return None
+
+
+def _credentials(reads: Iterable[Read], name: Any) -> Any:
+    """Return the credentials as the first host that knows them has them; only :func:`files.ages` may see them."""
+    found = (_safely(read, plain(name)) for read in reads) if name else ()
+    return next((one for one in found if one), None)
 
 
 def _directory(given: Any) -> Path:

@@ -12,8 +12,8 @@ author: ["genai.comfyui contributors (@genai)"]
 version_added: "0.1.0"
 short_description: Write and show what a run proved, and fail when it proved too little
 description:
-  - Gathers what the tasks of a run registered on its hosts, writes it as JSON on the controller, prints a table with
-    a summary line, and judges it.
+  - Gathers what the tasks of a run registered on its hosts, writes it as JSON and as one HTML page on the controller,
+    prints a table with a summary line, and judges it.
   - A host or place that should have been looked at and was not is named with the reason. It never counts as in order.
   - Meant for the last play of a playbook, on C(localhost). Needs no connection, and asks no host.
   - The report holds fingerprints, never values. A token found in a result is an error, and nothing is written or shown.
@@ -21,7 +21,7 @@ options:
   name:
     description: What kind of run this is. The files are called after it, and V(site) also shows where to log in.
     type: str
-    choices: [site, validate, audit]
+    choices: [site, validate, audit, discover]
     required: true
   hosts:
     description: Inventory names of the hosts to report on. No host at all is a reason to fail.
@@ -41,6 +41,16 @@ options:
   instances:
     description: Name of the variable with the result of M(genai.comfyui.instance).
     type: str
+  scan:
+    description:
+      - Name of the variable with the result of M(genai.comfyui.token_scan). A copy that no consumer declares, and a
+        scan that ended early, is a reason to fail.
+    type: str
+  credentials:
+    description:
+      - Name of the variable in which a host has the credentials, as the lookup P(genai.comfyui.credential#lookup)
+        returns them. The report takes from it versions, fingerprints and times, for the age of each token.
+    type: str
   contact:
     description: Name of the variable with the result of the first contact, which says whether a host was reachable.
     type: str
@@ -51,6 +61,7 @@ options:
     description:
       - Directory on the controller, relative to the working directory of the run. Made with mode 0750 if missing.
       - Receives C(NAME-TIME.json) and the same again as C(NAME-latest.json), each with mode 0600 and replaced whole.
+      - Beside each is the same report as a page C(.html), which needs nothing else and loads nothing.
     type: str
     required: true
   fail_on:
@@ -88,6 +99,7 @@ notes:
 seealso:
   - module: genai.comfyui.sync
   - module: genai.comfyui.login_probe
+  - module: genai.comfyui.token_scan
 """
 
 EXAMPLES = r"""
@@ -123,11 +135,16 @@ path:
   type: str
   returned: when it could be written
   sample: /srv/ops/reports/audit-20260102T030405.678Z.json
+page:
+  description: The HTML page that was written.
+  type: str
+  returned: when it could be written
+  sample: /srv/ops/reports/audit-20260102T030405.678Z.html
 ok:
   description:
     - Whether there was no reason to fail, also with O(fail_on=never).
     - The JSON holds the reasons as C(verdict.reasons). It has the keys C(kind), C(started) (if given), C(finished),
-      C(durations), C(versions), C(hosts), C(not_checked) and C(verdict).
+      C(durations), C(versions), C(credentials) (if given), C(hosts), C(not_checked) and C(verdict).
   type: bool
   returned: success or failure
 """
@@ -139,11 +156,13 @@ def main() -> None:
     """Fail: whoever gets here bypassed the action."""
     module = AnsibleModule(
         argument_spec={
-            "name": {"type": "str", "choices": ["site", "validate", "audit"], "required": True},
+            "name": {"type": "str", "choices": ["site", "validate", "audit", "discover"], "required": True},
             "hosts": {"type": "list", "elements": "str", "required": True},
             "sync": {"type": "list", "elements": "str", "default": []},
             "probes": {"type": "list", "elements": "str", "default": []},
             "instances": {"type": "str"},
+            "scan": {"type": "str"},
+            "credentials": {"type": "str"},
             "contact": {"type": "str"},
             "failure": {"type": "str"},
             "dir": {"type": "str", "required": True},

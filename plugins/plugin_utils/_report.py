@@ -25,6 +25,10 @@ CONSUMER_KEYS = (
 )  # fmt: skip
 PROBE_KEYS = ("name", "url", "credential", "state", "detail", "checks", "waited", "at", "fingerprint")
 INSTANCE_KEYS = ("name", "unit", "action", "reasons", "pid", "since", "active", "detail", "probe", "url")
+FINDING_KEYS = (
+    "kind", "path", "line", "count", "credential", "version", "label", "field", "fingerprint", "spelling", "detail",
+    "declared",
+)  # fmt: skip
 _NO_TOKEN = "it holds no token ({field} only)"  # noqa: S105
 _NO_URL = "no URL is known for it; set its url, or comfyui_client_url"
 
@@ -39,6 +43,7 @@ class Sources:
     sync: Sequence[str] = ()
     probes: Sequence[str] = ()
     instances: str | None = None
+    scan: str | None = None
     contact: str | None = None
     failure: str | None = None
     left_out: str | None = None
@@ -62,13 +67,14 @@ class HostReport:
     consumers: list[Json] = field(default_factory=list)
     probes: list[Json] = field(default_factory=list)
     instances: list[Json] = field(default_factory=list)
+    scan: Json | None = None
     failure: Json | None = None
     not_checked: list[NotChecked] = field(default_factory=list)
 
     @property
     def checked(self) -> bool:
         """Whether there is a record at all and nothing is missing that should be there."""
-        some = self.consumers or self.probes or self.instances
+        some = self.consumers or self.probes or self.instances or self.scan
         return bool(some) and not any(one.fails for one in self.not_checked)
 
 
@@ -95,7 +101,7 @@ class _Collector:
     def __init__(self, report: HostReport, read: Read, sources: Sources) -> None:
         self.report, self.read, self.sources = report, read, sources
         # One entry a result: whether it was skipped. Failed and unreachable ones are not among them.
-        self.skipped: dict[str, list[str | None]] = {"sync": [], "probes": [], "instances": []}
+        self.skipped: dict[str, list[str | None]] = {"sync": [], "probes": [], "instances": [], "scan": []}
         self.unreachable = False
 
     def run(self, is_server: bool) -> HostReport:
@@ -110,9 +116,27 @@ class _Collector:
             self.report.probes += self._records("probes", name, ("targets", "probes"), PROBE_KEYS)
         if self.sources.instances:
             self.report.instances += self._records("instances", self.sources.instances, ("instances",), INSTANCE_KEYS)
+        if self.sources.scan:
+            self._scan(self.sources.scan)
         if not self.unreachable:
             self._expect(is_server)
         return self.report
+
+    def _scan(self, name: str) -> None:
+        findings = self._records("scan", name, ("findings",), FINDING_KEYS)
+        result = self._variable(name)
+        if not isinstance(result, Mapping) or not isinstance(result.get("findings"), list):
+            return
+        scan = {key: result.get(key) for key in ("left_out", "not_searched", "counts", "complete", "engine", "elapsed")}
+        declared = self._records("scan", name, ("declared",), FINDING_KEYS)
+        self.report.scan = {"findings": findings, "declared": declared, **scan}
+        for one in scan["left_out"] or []:
+            told = ", ".join(_line(example) for example in one.get("examples") or [])
+            self._missing(
+                f"{one.get('count')} left out by the scan", f"{_line(one.get('reason'))}: {told}", fails=False
+            )
+        for text in scan["not_searched"] or []:
+            self._missing("a secret the scan did not look for", _line(text), fails=False)
 
     def _variable(self, name: str | None) -> Any:
         if not name:
@@ -143,7 +167,7 @@ class _Collector:
             return []
         found = next((result[key] for key in keys if isinstance(result.get(key), list)), None)
         records = [{key: one[key] for key in wanted if key in one} for one in found or [] if isinstance(one, Mapping)]
-        if found is None or (result.get("failed") and all(_in_order(kind, one) for one in records)):
+        if found is None or (result.get("failed") and all(in_order(kind, one) for one in records)):
             # With failed_when: false a failed result does not say so; one without records has proven nothing.
             self._failed(name, _line(result.get("msg")) or "the result holds no records")
         else:
@@ -160,7 +184,7 @@ class _Collector:
         """Name what the inventory declares and no result covers."""
         declared = self._declared("comfyui_consumers")
         is_server = is_server and self._variable("comfyui_state") != "absent"
-        records = self.report.consumers or self.report.probes or self.report.instances
+        records = self.report.consumers or self.report.probes or self.report.instances or self.report.scan
         if not (records or declared or is_server or self.report.failure or self.report.not_checked):
             # An empty result of a host without consumers is no evidence of anything.
             self._missing("host", "it declares no consumers", fails=False)
@@ -248,7 +272,10 @@ def _instance_in_order(one: Json) -> bool:
     return is_active(one) and state in (None, "", "locked")
 
 
-def _in_order(kind: str, one: Json, drift: bool = False) -> bool:
+def in_order(kind: str, one: Json, drift: bool = False) -> bool:
+    """Whether a record says that all is well. *kind*: sync, probes, instances or scan."""
+    if kind == "scan":
+        return one.get("declared") is not None
     if kind == "sync":
         return one.get("status") in ("in_sync", "pending", *(("previous",) if drift else ()))
     if kind == "probes":
@@ -258,7 +285,7 @@ def _in_order(kind: str, one: Json, drift: bool = False) -> bool:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. ``kind``: instance, consumer, proof or host. ``fine`` None: not checked."""
+    """One line of the table. ``kind``: instance, consumer, proof, scan, copy or host. ``fine`` None: not checked."""
 
     host: str
     kind: str
@@ -275,6 +302,8 @@ def rows(reports: Sequence[HostReport], drift: bool) -> list[Row]:
         done += [_instance_row(report.host, one) for one in report.instances]
         done += [_consumer_row(report.host, one, drift) for one in report.consumers]
         done += [_probe_row(report.host, one) for one in report.probes]
+        if report.scan is not None:
+            done += _scan_rows(report.host, report.scan)
         if report.failure is not None:
             done.append(Row(report.host, "host", report.failure["task"], "failed", report.failure["msg"], False))
         for one in report.not_checked:
@@ -310,14 +339,38 @@ def _consumer_row(host: str, one: Json, drift: bool) -> Row:
     if one.get("changed") and was and was != status:
         told.insert(0, f"was {_line(was)}")
     what = f"{_line(one.get('path'))} ({_line(one.get('id'))})"
-    return Row(host, "consumer", what, status, "; ".join(filter(None, told)), _in_order("sync", one, drift))
+    return Row(host, "consumer", what, status, "; ".join(filter(None, told)), in_order("sync", one, drift))
 
 
 def _probe_row(host: str, one: Json) -> Row:
     what = f"{_line(one.get('url'))} ({_line(one.get('name'))})"
     return Row(
-        host, "proof", what, _word(one.get("state"), "unexpected"), _line(one.get("detail")), _in_order("probes", one)
+        host, "proof", what, _word(one.get("state"), "unexpected"), _line(one.get("detail")), in_order("probes", one)
     )
+
+
+def _scan_rows(host: str, scan: Json) -> list[Row]:
+    counts = ", ".join(
+        f"{number} {what.replace('_', ' ')}" for what, number in sorted((scan.get("counts") or {}).items())
+    )
+    whole = bool(scan.get("complete"))
+    took = f"{scan.get('elapsed')} s" if whole else "it ended early; raise timeout or name fewer roots"
+    done = [Row(host, "scan", counts or "nothing", "complete" if whole else "incomplete", took, whole)]
+    for one in [*scan["findings"], *scan["declared"]]:
+        fine = in_order("scan", one)
+        what = _line(one.get("path")) + (f":{one['line']}" if one.get("line") else "")
+        status = f"declared ({_line(one.get('declared'))})" if fine else "undeclared"
+        done.append(Row(host, "copy", what, status, finding_text(one), fine))
+    return done
+
+
+def finding_text(one: Json) -> str:
+    """Return in words what a scan found: field, credential, version, spelling, place."""
+    version = " ".join(_line(one.get(key)) for key in ("credential", "version") if one.get(key))
+    told = [f"{_line(one.get('field'))} of {version}, {_line(one.get('label'))}", _line(one.get("fingerprint"))]
+    told += ["" if one.get("spelling") == "plain" else _line(one.get("spelling")), _line(one.get("detail"))]
+    told.append(f"{one['count']} times" if (one.get("count") or 1) > 1 else "")
+    return "; ".join(filter(None, told))
 
 
 def reasons(reports: Sequence[HostReport], drift: bool) -> list[str]:

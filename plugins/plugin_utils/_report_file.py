@@ -9,7 +9,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,7 +17,8 @@ from typing import Any
 
 import yaml
 
-from ansible_collections.genai.comfyui.plugins.module_utils._bcrypt import TOKEN_PATTERN
+from ansible_collections.genai.comfyui.plugins.module_utils._bcrypt import TOKEN_PATTERN, is_token
+from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
 from ansible_collections.genai.comfyui.plugins.plugin_utils._report import HostReport, Json
 
 _TOKEN = re.compile(TOKEN_PATTERN)
@@ -34,8 +35,12 @@ def document(
     versions: Json,
     started: str | None,
     finished: datetime,
+    credentials: Sequence[Json] = (),
 ) -> Json:
-    """Return the report as plain JSON types. Times are UTC in ISO form, durations seconds."""
+    """Return the report as plain JSON types. Times are UTC in ISO form, durations seconds.
+
+    :param credentials: what :func:`ages` returns.
+    """
     waited = [
         one["waited"] for report in reports for one in report.probes if isinstance(one.get("waited"), (int, float))
     ]
@@ -49,6 +54,7 @@ def document(
         "finished": finished.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "durations": durations,
         "versions": versions,
+        **({"credentials": list(credentials)} if credentials else {}),
         "hosts": [
             {
                 "host": report.host,
@@ -56,6 +62,7 @@ def document(
                 "consumers": report.consumers,
                 "probes": report.probes,
                 "instances": report.instances,
+                **({} if report.scan is None else {"scan": report.scan}),
                 "failure": report.failure,
             }
             for report in reports
@@ -67,6 +74,34 @@ def document(
         ],
         "verdict": {"ok": not reasons, "reasons": list(reasons)},
     }
+
+
+def ages(credentials: Any, now: datetime) -> list[Json]:
+    """Return what may be shown of credentials, by name, as the lookup ``credential`` returns them; no values.
+
+    Keys: ``name``, ``version``, ``fingerprint``, ``made``, ``age_days`` (None where unknown), ``pending`` and
+    ``previous`` (``version``, ``fingerprint``), ``retired`` (list of these with ``retired``).
+    """
+    found = []
+    for name, one in sorted(credentials.items()) if isinstance(credentials, Mapping) else ():
+        if not isinstance(one, Mapping):
+            continue
+        item: Json = {"name": name, **_shown(one), "made": one.get("made"), "age_days": None}
+        with suppress(ValueError, TypeError):
+            made = datetime.fromisoformat(str(one["made"]).replace("Z", "+00:00"))
+            item["age_days"] = (now - made).days
+        item.update(
+            {label: _shown(one[label]) for label in ("pending", "previous") if isinstance(one.get(label), Mapping)}
+        )
+        retired = [old for old in one.get("retired") or [] if isinstance(old, Mapping)]
+        item["retired"] = [{key: old.get(key) for key in ("version", "fingerprint", "retired")} for old in retired]
+        found.append(item)
+    return found
+
+
+def _shown(version: Mapping[str, Any]) -> Json:
+    token = version.get("token")
+    return {"version": version.get("version"), "fingerprint": fingerprint(str(token)) if is_token(token) else None}
 
 
 def refuse_tokens(value: Any, place: str = "") -> None:
@@ -94,20 +129,25 @@ def collection_version(root: Path) -> str:
     return "unknown"
 
 
-def write(directory: Path, report: Json, finished: datetime) -> Path:
+def write(directory: Path, report: Json, finished: datetime, page: str | None = None) -> Path:
     """Write the report under its time and as the latest one of its kind; return the first path.
 
-    Both files have mode 0600 and appear whole. A missing directory is made with mode 0750.
+    :param page: the same report as HTML, which is written beside it with the ending ``.html``.
+
+    All files have mode 0600 and appear whole. A missing directory is made with mode 0750.
 
     :raises ReportError: not possible, with the reason.
     """
     stamp = finished.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%S") + f".{finished.microsecond // 1000:03d}Z"
     path = directory / f"{report['kind']}-{stamp}.json"
-    text = json.dumps(report, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    texts = {".json": json.dumps(report, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n"}
+    if page is not None:
+        texts[".html"] = page.encode("utf-8", "replace")
     try:
         directory.mkdir(mode=0o750, parents=True, exist_ok=True)
-        for target in (path, directory / f"{report['kind']}-latest.json"):
-            _replace(target, text)
+        for ending, text in texts.items():
+            for target in (path, directory / f"{report['kind']}-latest.json"):
+                _replace(target.with_suffix(ending), text)
     except OSError as error:
         raise ReportError(
             f"{directory}: the report cannot be written ({error.strerror}); mend comfyui_report_dir"
