@@ -1,0 +1,196 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The field during a rotation: in which order hosts are brought in line, and what was seen of them. Pure functions.
+
+Only what this very pass has seen is evidence. A host that failed, could not be reached or dropped out of the play on
+the way keeps the results of an earlier pass in its variables; its stamp tells that they are old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ansible_collections.genai.comfyui.plugins.plugin_utils._report import plain
+from ansible_collections.genai.comfyui.plugins.plugin_utils._topology import DEFAULT_INSTANCE
+
+Json = dict[str, Any]
+Hosts = Mapping[str, Mapping[str, Any]]
+
+STAMP = "comfyui_rotation_seen"
+"""The variable in which a host says in which pass it was looked at."""
+RESULTS = {
+    "accept": "comfyui_login_accept_result",
+    "password": "comfyui_login_sync_result",
+    "probe": "comfyui_login_probe_result",
+    "consumers": "comfyui_client_sync_result",
+    "instance": "comfyui_instance_result",
+}
+_STRANGERS = ("anonymous", "empty_token", "random_token")
+
+
+def rotation_steps(hostvars: Hosts, servers: Sequence[str], clients: Sequence[str]) -> list[Json]:
+    """Return the order of a pass: a list of ``part`` (server or client) and ``hosts``, to be done one after another.
+
+    Servers with guard come first, all at once, and clients last, all at once: nobody is refused in between. A server
+    without guard refuses its clients from its restart on until their files are written, so each comes alone, followed
+    at once by the clients that name it; those that name none follow the last server of their credential.
+    """
+    hostvars = _once(hostvars, [*servers, *clients])
+    guarded = [host for host in servers if boolean(_get(hostvars, host, "comfyui_login_guard", True), strict=False)]
+    bare = [host for host in servers if host not in guarded]
+    steps = [{"part": "server", "hosts": guarded}] if guarded else []
+    holders = list(dict.fromkeys([*servers, *clients]))
+    after: dict[str, list[str]] = {host: [] for host in bare}
+    for host in holders:
+        for server in _follows(hostvars, host, bare):
+            after[server].append(host)
+    for server in bare:
+        steps.append({"part": "server", "hosts": [server]})
+        if after[server]:
+            steps.append({"part": "client", "hosts": after[server]})
+    with_consumers = [host for host in holders if _get(hostvars, host, "comfyui_consumers", [])]
+    return [*steps, {"part": "client", "hosts": with_consumers}] if with_consumers else steps
+
+
+def _follows(hostvars: Hosts, host: str, bare: Sequence[str]) -> list[str]:
+    """Return the servers without guard after which the consumers of *host* are written."""
+    found: list[str] = []
+    for consumer in _get(hostvars, host, "comfyui_consumers", []) or []:
+        name = str(consumer.get("credential") or "main")
+        users = [server for server in bare if name in {_credential(one) for one in _instances(hostvars, server)}]
+        url = str(consumer.get("url") or _get(hostvars, host, "comfyui_client_url", "") or "")
+        named = [server for server in users if urlsplit(url).hostname in _names(hostvars, server)]
+        found += named or users[-1:]
+    return [server for server in bare if server in found]
+
+
+def _names(hostvars: Hosts, server: str) -> set[str]:
+    """Return the names by which clients may know a server."""
+    addresses = {urlsplit(str(one.get("url") or "")).hostname for one in _instances(hostvars, server)}
+    known = {server, str(_get(hostvars, server, "ansible_host", server)), *addresses}
+    return {name.lower() for name in known if name}
+
+
+def rotation_evidence(
+    hostvars: Hosts, servers: Sequence[str], clients: Sequence[str], number: int, at: str = ""
+) -> Json:
+    """Return what pass *number* saw, for ``genai.comfyui.rotation``: records of all servers and consumers.
+
+    :param at: when it was gathered, UTC. Records of hosts that the pass did not see say ``reachable: false``.
+    """
+    hostvars = _once(hostvars, [*servers, *clients])
+    found: Json = {"servers": [], "consumers": []}
+    for host in servers:
+        seen, why = _seen(hostvars, host, number)
+        for one in _instances(hostvars, host):
+            found["servers"].append({"at": at, **_server(hostvars, host, one, seen, why)})
+    for host in dict.fromkeys([*servers, *clients]):
+        seen, why = _seen(hostvars, host, number)
+        records = _records(hostvars, host, "consumers", "consumers") if seen else []
+        for record in records:
+            wanted = ("id", "credential", "required", "status", "version", "fingerprint", "reload", "detail")
+            kept = {key: record[key] for key in wanted if key in record}
+            found["consumers"].append({"at": at, "host": host, "reachable": True, **kept})
+        if not seen:
+            for consumer in _get(hostvars, host, "comfyui_consumers", []) or []:
+                place = {"host": host, "id": str(consumer.get("id")), "credential": _credential(consumer)}
+                found["consumers"].append({"at": at, **place, "reachable": False, "detail": why})
+    return found
+
+
+def _server(hostvars: Hosts, host: str, instance: Mapping[str, Any], seen: bool, why: str) -> Json:
+    name = str(instance.get("name", "default"))
+    place = {"host": host, "instance": name, "credential": _credential(instance)}
+    probe = _named(_records(hostvars, host, "probe", "targets"), "name", name) if seen else None
+    accept = (_named(_records(hostvars, host, "accept", "instances"), "name", name) if seen else None) or {}
+    password = (
+        _named(_records(hostvars, host, "password", "consumers"), "id", f"server:{name}") if seen else None
+    ) or {}
+    known = {
+        "password": password.get("version"),
+        "fingerprint": password.get("fingerprint"),
+        "accept_versions": accept.get("found_versions") or [],
+        "accept_fingerprints": accept.get("found_fingerprints") or [],
+    }
+    if probe is None:
+        return {**place, **known, "reachable": False, "detail": why or "it was not asked who gets in"}
+    checks = {one.get("name"): one.get("ok") is True for one in probe.get("checks") or []}
+    guarded = probe.get("guarded")
+    accepts = list(probe.get("accepts") or [])
+    return {
+        **place,
+        **known,
+        "reachable": probe.get("state") != "down",
+        "acceptor": "" if guarded is None else "guard" if guarded else "none",
+        "locked": all(checks.get(stranger) for stranger in _STRANGERS),
+        "accepts": accepts,
+        "refuses": list(probe.get("refuses") or []),
+        # A bare node holds exactly one token, the one it was started with. What a guard's process holds nobody sees.
+        "holds": accepts[0] if guarded is False and len(accepts) == 1 else None,
+        "detail": str(probe.get("detail") or ""),
+    }
+
+
+def _seen(hostvars: Hosts, host: str, number: int) -> tuple[bool, str]:
+    """Return whether this pass got to the host, and why not."""
+    contact = plain(_get(hostvars, host, "comfyui_contact", {}))
+    if str(_get(hostvars, host, STAMP, 0)) == str(number):
+        return True, ""
+    if isinstance(contact, dict) and contact.get("unreachable"):
+        return False, f"unreachable: {contact.get('msg') or 'no reason given'}"
+    return False, "not looked at in this run (left out by --limit, or it failed on the way)"
+
+
+def _records(hostvars: Hosts, host: str, result: str, key: str) -> list[Json]:
+    found = plain(_get(hostvars, host, RESULTS[result], {}))
+    records = found.get(key) if isinstance(found, dict) else None
+    return [one for one in records or [] if isinstance(one, dict)]
+
+
+def _named(records: Sequence[Json], key: str, name: str) -> Json | None:
+    return next((one for one in records if str(one.get(key)) == name), None)
+
+
+def _credential(one: Mapping[str, Any]) -> str:
+    return str(one.get("credential") or "main")
+
+
+def _instances(hostvars: Hosts, host: str) -> list[Mapping[str, Any]]:
+    return list(_get(hostvars, host, "comfyui_instances", None) or [DEFAULT_INSTANCE])
+
+
+def _once(hostvars: Hosts, hosts: Sequence[str]) -> Hosts:
+    # Each look into hostvars puts all of a host's variables together anew; one look a host is enough.
+    return {host: hostvars[host] for host in dict.fromkeys(hosts) if host in hostvars}
+
+
+def _get(hostvars: Hosts, host: str, name: str, default: Any) -> Any:
+    value = hostvars[host].get(name) if host in hostvars else None
+    return default if value is None else value
+
+
+def rotation_report(credentials: Sequence[Mapping[str, Any]], failure: str = "") -> Json:
+    """Return what a run tells at its end: ``lines`` to show, and ``problems`` for which it fails.
+
+    To wait for a time is no problem; to wait for a host, a server or a consumer is.
+
+    :param credentials: the records of ``genai.comfyui.rotation``. :param failure: why it could not be asked.
+    """
+    lines, problems = [], [failure] if failure else []
+    for one in plain(list(credentials)):
+        versions = {label: f"{v['version']} ({v['fingerprint']})" for label, v in one["versions"].items()}
+        known = ", ".join(f"{label} {version}" for label, version in versions.items())
+        lines.append(f"{one['name']}: {one['phase']}; {known}")
+        lines += [f"  {text}" for text in one["why"]]
+        for waiting in one["waiting_for"]:
+            place = f"{waiting['kind']} {waiting['id']}".strip()
+            lines.append(f"  waits for {place}: {waiting['why']}")
+            if waiting["kind"] != "time":
+                problems.append(f"{one['name']} ({one['phase']}) waits for {place}: {waiting['why']}")
+        lines += [f"  next: {text}" for text in one["next"]]
+    return {"lines": lines, "problems": problems}
