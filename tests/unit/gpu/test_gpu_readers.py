@@ -108,10 +108,12 @@ def test_no_damage_breaks_the_reader(document: str, data: st.DataObject) -> None
         assert all(set(gpu) == set(found[1][0]) for gpu in found[1])
 
 
-TREES = st.sampled_from([None, True, 7, "", "x", [], ["x"], [[]], [{"name": None}], {}, {"cdi": 1}, {"x": {"y": []}}])
+TREES: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 7, "", "x", [], ["x"], [[]], [{"name": None}], {}, {"cdi": 1}, {"x": {"y": []}}]
+)
 
 
-@given(st.fixed_dictionaries({key: TREES for key in ("kind", "devices", "cdiVersion", "runtimes", "features")}))
+@given(st.fixed_dictionaries(dict.fromkeys(("kind", "devices", "cdiVersion", "runtimes", "features"), TREES)))
 def test_no_tree_breaks_the_readers(tree: dict[str, Any]) -> None:
     json.dumps(containers._spec(json.dumps(tree)))
     json.dumps(containers._daemon_json(json.dumps(tree)))
