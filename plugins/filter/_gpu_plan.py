@@ -1,0 +1,43 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters for role nvidia_gpu; each is documented in the YAML file of its name."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.genai.comfyui.plugins.plugin_utils import _gpu_plan, _gpu_verdict
+
+
+def _shell(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+    """Turn a back end's ValueError into the error that Ansible shows with the template's place."""
+
+    def run(*args: t.Any, **kwargs: t.Any) -> t.Any:
+        try:
+            return function(*args, **kwargs)
+        except ValueError as exc:
+            raise AnsibleFilterError(str(exc)) from exc
+
+    return run
+
+
+class FilterModule:
+    """Thin shells over plugin_utils."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """Return the filters by name."""
+        functions: list[t.Callable[..., t.Any]] = [
+            _gpu_plan.gpu_plan,
+            _gpu_verdict.gpu_built,
+            _gpu_verdict.gpu_host,
+            _gpu_verdict.gpu_module_options,
+            _gpu_verdict.gpu_power,
+            _gpu_verdict.gpu_reboot,
+            _gpu_verdict.gpu_refresh_dropin,
+            _gpu_verdict.gpu_units,
+            _gpu_verdict.gpu_verdict,
+        ]
+        return {f"_{function.__name__}": _shell(function) for function in functions}
