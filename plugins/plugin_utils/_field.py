@@ -36,6 +36,8 @@ _STRANGERS = ("anonymous", "empty_token", "random_token")
 def rotation_steps(hostvars: Hosts, servers: Sequence[str], clients: Sequence[str]) -> list[Json]:
     """Return the order of a pass: a list of ``part`` (server or client) and ``hosts``, to be done one after another.
 
+    ``gate`` says that what was seen may let the rotation move after the step; it is then brought to the next hosts.
+
     Servers with guard come first, all at once, and clients last, all at once: nobody is refused in between. A server
     without guard refuses its clients from its restart on until their files are written, so each comes alone, followed
     at once by the clients that name it; those that name none follow the last server of their credential.
@@ -43,18 +45,22 @@ def rotation_steps(hostvars: Hosts, servers: Sequence[str], clients: Sequence[st
     hostvars = _once(hostvars, [*servers, *clients])
     guarded = [host for host in servers if boolean(_get(hostvars, host, "comfyui_login_guard", True), strict=False)]
     bare = [host for host in servers if host not in guarded]
-    steps = [{"part": "server", "hosts": guarded}] if guarded else []
+    steps = [_step("server", guarded, gate=not bare)] if guarded else []
     holders = list(dict.fromkeys([*servers, *clients]))
     after: dict[str, list[str]] = {host: [] for host in bare}
     for host in holders:
         for server in _follows(hostvars, host, bare):
             after[server].append(host)
     for server in bare:
-        steps.append({"part": "server", "hosts": [server]})
+        steps.append(_step("server", [server]))
         if after[server]:
-            steps.append({"part": "client", "hosts": after[server]})
+            steps.append(_step("client", after[server]))
     with_consumers = [host for host in holders if _get(hostvars, host, "comfyui_consumers", [])]
-    return [*steps, {"part": "client", "hosts": with_consumers}] if with_consumers else steps
+    return [*steps, _step("client", with_consumers, gate=True)]
+
+
+def _step(part: str, hosts: Sequence[str], gate: bool = False) -> Json:
+    return {"part": part, "hosts": list(hosts), "gate": gate}
 
 
 def _follows(hostvars: Hosts, host: str, bare: Sequence[str]) -> list[str]:
@@ -96,7 +102,8 @@ def rotation_evidence(
             wanted = ("id", "credential", "required", "status", "version", "fingerprint", "reload", "detail")
             kept = {key: record[key] for key in wanted if key in record}
             found["consumers"].append({"at": at, "host": host, "reachable": True, **kept})
-        if not seen:
+        if not records:
+            why = why or _failure(hostvars, host)
             for consumer in _get(hostvars, host, "comfyui_consumers", []) or []:
                 place = {"host": host, "id": str(consumer.get("id")), "credential": _credential(consumer)}
                 found["consumers"].append({"at": at, **place, "reachable": False, "detail": why})
@@ -118,7 +125,7 @@ def _server(hostvars: Hosts, host: str, instance: Mapping[str, Any], seen: bool,
         "accept_fingerprints": accept.get("found_fingerprints") or [],
     }
     if probe is None:
-        return {**place, **known, "reachable": False, "detail": why or "it was not asked who gets in"}
+        return {**place, **known, "reachable": False, "detail": why or _failure(hostvars, host)}
     checks = {one.get("name"): one.get("ok") is True for one in probe.get("checks") or []}
     guarded = probe.get("guarded")
     accepts = list(probe.get("accepts") or [])
@@ -144,6 +151,13 @@ def _seen(hostvars: Hosts, host: str, number: int) -> tuple[bool, str]:
     if isinstance(contact, dict) and contact.get("unreachable"):
         return False, f"unreachable: {contact.get('msg') or 'no reason given'}"
     return False, "not looked at in this run (left out by --limit, or it failed on the way)"
+
+
+def _failure(hostvars: Hosts, host: str) -> str:
+    failure = plain(_get(hostvars, host, "comfyui_failure", {}))
+    if isinstance(failure, dict) and failure.get("task"):
+        return f"{failure['task']}: {' '.join(str(failure.get('msg')).split())}"
+    return "it was not looked at yet"
 
 
 def _records(hostvars: Hosts, host: str, result: str, key: str) -> list[Json]:
