@@ -100,7 +100,12 @@ FAULTS: dict[str, tuple[Callable[[Besieged], None], str]] = {
     "nothing filters the log": (
         lambda p: (p.guard_node / "prestartup_script.py").unlink(), "prestartup_script.py did not run"),
     "the filter gone": (lambda p: (p.guard_node / "redact.py").unlink(), "tokens cannot be kept out of the log"),
-    "the filter broken": (overwrite("redact.py", "1/0"), "tokens cannot be kept out of the log (ZeroDivisionError)"),
+    "the filter broken": (overwrite("redact.py", "1/0"), "or ComfyUI from listening (ZeroDivisionError)"),
+    "the latch gone": (lambda p: (p.guard_node / "latch.py").unlink(), "or ComfyUI from listening (FileNotFoundError)"),
+    "the guard's entry empty": (overwrite("__init__.py", ""), "the guard itself was not loaded"),
+    "the guard's entry no Python": (overwrite("__init__.py", "def ("), "the guard itself was not loaded"),
+    "the guard's entry gone": (lambda p: (p.guard_node / "__init__.py").unlink(), "the guard itself was not loaded"),
+    "the guard's set-up empty": (overwrite("setup.py", "def install(end): pass"), "the guard itself was not loaded"),
     "part of the guard gone": (lambda p: (p.guard_node / "rules.py").unlink(), "the guard itself could not be set up"),
     "part of the guard empty": (
         overwrite("gate.py", ""), "the guard itself could not be set up"),

@@ -89,7 +89,11 @@ def test_what_stands_twice_is_the_same() -> None:
     setup = (_guard.FOLDER / "setup.py").read_text()
     assert f'VERSION = "{yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]}"' in setup
     prestartup = (_guard.FOLDER / "prestartup_script.py").read_text()
-    assert f'"{redact.NAME}"' in prestartup
+    latch = (_guard.FOLDER / "latch.py").read_text()
+    assert 'f"comfyui_login_guard_{_name}"' in prestartup
+    assert redact.NAME == "comfyui_login_guard_redact"
+    assert 'NAME = "comfyui_login_guard_latch"' in latch
+    assert 'LATCH = "comfyui_login_guard_latch"' in setup
 
 
 def test_without_the_guard_each_hole_is_named() -> None:

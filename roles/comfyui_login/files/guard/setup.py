@@ -36,6 +36,7 @@ ENDED = ".comfyui-login-guard-ended.json"
 """In ComfyUI's user directory, which its service may write to, unlike `login/`; no route reaches it there."""
 SETTINGS = Path(__file__).resolve().parent / "settings.json"
 
+LATCH = "comfyui_login_guard_latch"
 VERSION = "0.1.0"
 """The collection's."""
 
@@ -58,7 +59,8 @@ def install(end: End) -> None:
     """Called at import. Nothing of this may be left out: each hook notices when the one before it did not run."""
     app: Any = PromptServer.instance.app
     gate: Any | None = None
-    if redact.NAME not in sys.modules:
+    latch: Any = sys.modules.get(LATCH)
+    if redact.NAME not in sys.modules or latch is None:
         end("prestartup_script.py did not run, so tokens would get into the log")
     redact.install()
     try:
@@ -110,6 +112,7 @@ def install(end: End) -> None:
         gate.sealed = app.middlewares[0] is comfyui_login_guard
         if not gate.sealed:
             end("the guard is not the first of the application's middlewares")
+        latch.stands = True
 
     # Not a plain assignment: aiohttp warns of attributes that it does not know.
     object.__setattr__(app, "pre_freeze", last)
