@@ -20,7 +20,6 @@ from ansible_collections.genai.comfyui.plugins.module_utils._durable import Dura
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
 from ansible_collections.genai.comfyui.plugins.module_utils._judge import labelled
 from ansible_collections.genai.comfyui.plugins.module_utils._mask import secrets_of
-from ansible_collections.genai.comfyui.plugins.module_utils._presets import PresetError, resolve
 from ansible_collections.genai.comfyui.plugins.module_utils._sync import FilePlan, Finding, apply, plan
 
 if TYPE_CHECKING:
@@ -61,9 +60,9 @@ def agree(
     given = list(given)
     for index, one in enumerate(given):
         try:
-            given[index] = resolve(one)
+            given[index] = _completed(one)
             consumers.append(parse(given[index], credentials, check_mode))
-        except (ConsumerError, PresetError) as error:
+        except ConsumerError as error:
             consumers.append(None)
             refusals[index] = str(error)
     usable = [consumer for consumer in consumers if consumer is not None]
@@ -112,6 +111,18 @@ def agree(
     outcome.changed_paths = [file.path for file in done]
     outcome.changed_consumers = [record["id"] for record in outcome.records if record["changed"]]
     return outcome
+
+
+def _completed(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what the consumer says with what its preset says, or raise :class:`ConsumerError`."""
+    if given.get("path") and given.get("codec") and not given.get("preset"):
+        return given
+    from ansible_collections.genai.comfyui.plugins.module_utils._presets import PresetError, resolve
+
+    try:
+        return resolve(given)
+    except PresetError as error:
+        raise ConsumerError(str(error)) from None
 
 
 def _reload_all(

@@ -22,6 +22,7 @@ import typing as t
 from pathlib import Path
 
 import yaml
+from audit import audit
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
@@ -56,11 +57,16 @@ class Bench:
         path = self.where / f"hosts-{count}.yml"
         common = {
             "ansible_connection": "local",
-            "ansible_python_interpreter": "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable,
+            "ansible_python_interpreter": self.python(),
             "comfyui_credential_store": {"type": "vault_file", "path": str(self.where / "credentials.vault.yml")},
         }
         path.write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": common}}))
         return path
+
+    @staticmethod
+    def python() -> str:
+        """Return the interpreter that the pseudo-hosts use."""
+        return "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 
     @staticmethod
     def consumer(home: Path, number: int, codec: str) -> Json:
@@ -146,6 +152,10 @@ def table(results: Json, limits: list[tuple[str, float, str, float]]) -> str:
     for row in results["reconcile"]["rows"]:
         figures = (row["hosts"], row["ping_s"], row["ours_s"], row["ours_per_host_s"], row["ratio"])
         lines.append("{:>5} {:>8.2f} {:>8.2f} {:>9.3f} {:>6.2f}".format(*figures))
+    if "audit" in results:
+        one = results["audit"]
+        others = f"a module that reads {one['bench_read_s']:.3f} s, no module {one['bare_read_s']:.3f} s"
+        lines += ["", f"audit of {one['consumers']} consumers: {one['sync_s']:.3f} s; {others}"]
     lines.append("")
     for name, got, relation, limit in limits:
         met = got <= limit if relation == "<=" else got >= limit
@@ -165,7 +175,10 @@ def main() -> None:
     try:
         bench = Bench(where, options.runs)
         results: Json = {"reconcile": reconcile(bench, [int(n) for n in options.hosts.split(",")])}
+        say("audit of one host")
+        results["audit"] = audit(where, 3 * options.runs, bench.python())
         limits = [
+            ("audit / a module that only reads", results["audit"]["ratio"], "<=", 1.5),
             ("reconcile / ping, most hosts", results["reconcile"]["rows"][-1]["ratio"], "<=", 1.5),
             ("builtin tasks / reconcile", results["reconcile"]["builtin_over_ours"], ">=", 8.0),
         ]
