@@ -19,7 +19,7 @@ URL ?=
 TOKEN_FILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine engine-stop images repos hosts site validate audit diagnose down password \
+.PHONY: help setup engine engine-stop images repos hosts site validate audit rotate discover diagnose down password \
   contract attack lint unit sanity field molecule test bench clean
 
 help: ## list the targets
@@ -52,6 +52,12 @@ validate: setup ## prove that every server is locked and every client gets in; c
 
 audit: setup ## compare every consumer with the truth; changes nothing
 	@$(PY) -m tools.site audit --inventory $(INVENTORY) $(ANSIBLE_ARGS)
+
+rotate: setup ## rotate the credentials, as far as the evidence allows; run it again to go on
+	@$(PY) -m tools.site rotate --inventory $(INVENTORY) $(ANSIBLE_ARGS)
+
+discover: setup ## find copies of tokens and passwords that nobody declared; changes nothing
+	@$(PY) -m tools.site discover --inventory $(INVENTORY) $(ANSIBLE_ARGS)
 
 diagnose: setup ## name the cause of a refused token or an open server; changes nothing
 	@$(PY) -m tools.site diagnose --inventory $(INVENTORY) $(ANSIBLE_ARGS)

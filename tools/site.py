@@ -183,7 +183,9 @@ def main() -> None:
     """Command line."""
     main_guard()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("action", choices=["site", "validate", "audit", "diagnose", "hosts", "down", "password"])
+    parser.add_argument(
+        "action", choices=["site", "validate", "audit", "rotate", "discover", "diagnose", "hosts", "down", "password"]
+    )
     parser.add_argument("--inventory", type=Path, default=DEMO)
     options, arguments = parser.parse_known_args()
     inventory: Path = options.inventory
@@ -195,7 +197,7 @@ def main() -> None:
     status = 0
     if options.action in ("site", "hosts"):
         prepare(inventory)
-    if options.action in ("site", "validate", "audit", "diagnose"):
+    if options.action in ("site", "validate", "audit", "rotate", "discover", "diagnose"):
         status = playbook(inventory, options.action, arguments)
     elif options.action == "down":
         status = down(inventory)

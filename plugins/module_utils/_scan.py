@@ -47,10 +47,10 @@ def scan(
             _search(running, sieve)
     finally:
         sieve.close()
-    findings = list(running.findings.values())
-    _declare(findings, declared)
+    findings = _declare(running.findings.values(), declared)
     for one in findings:
-        one["line"] = one.pop("lines")[0]
+        lines = one.pop("lines")
+        one.update(line=lines[0], count=len(lines))
         del one["place"]
     findings.sort(key=lambda one: (one["kind"], one["path"], one["line"] or 0, one["detail"]))
     skipped = running.skipped()
@@ -87,34 +87,38 @@ def _search(running: Scan, sieve: Sieve) -> None:
         journal(running, sieve)
 
 
-def _declare(findings: Iterable[dict[str, Any]], declared: Sequence[Mapping[str, Any]]) -> None:
-    """Say of each finding which consumer it is, if it is one."""
+def _declare(findings: Iterable[dict[str, Any]], declared: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the findings, each with the consumer that it is, if it is one; split where only some of its lines are."""
     places: dict[str, list[tuple[str, range | None]]] = {}
     variables: dict[tuple[str, str], str] = {}
     for given in declared:
         try:
             one = resolve(given) if given.get("codec") or given.get("preset") else dict(given)
-        except PresetError:
+            path = str(one["path"])
+        except (PresetError, KeyError):
+            # What sync refuses declares nothing.
             continue
-        name = str(one.get("id") or one.get("path"))
-        path = str(one["path"])
+        name = str(one.get("id") or path)
         place = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
         places.setdefault(place, []).append((name, _lines(place, one)))
         key = str(one.get("key") or "").rpartition("/")[2]
         if key:
             variables[(key, str(one.get("credential") or "main"))] = name
+    done = []
     for finding in findings:
         place = finding["place"]
-        if place.kind in ("file", "history"):
-            for name, lines in places.get(place.path, []):
-                rest = [line for line in finding["lines"] if lines is not None and line not in lines]
-                if not rest:
-                    finding["declared"] = name
-                else:
-                    finding.update(lines=rest, count=len(rest))
-        elif place.name:
+        if place.name:
             # A process or container that read its environment from the consumer's file.
             finding["declared"] = variables.get((place.name, finding["credential"]))
+        rest = finding["lines"]
+        for name, lines in places.get(place.path, []) if place.kind in ("file", "history") else ():
+            own = [line for line in rest if lines is None or line in lines]
+            rest = [line for line in rest if line not in own]
+            if own:
+                done.append({**finding, "declared": name, "lines": own})
+        if rest:
+            done.append({**finding, "lines": rest})
+    return done
 
 
 def _lines(path: str, consumer: Mapping[str, Any]) -> range | None:

@@ -117,6 +117,12 @@ class Secrets:
             token = version.get("token")
             if is_token(token):
                 self._token(str(token), Known(name, called, label, "token", fingerprint(str(token))))
+            elif version.get("fingerprint"):
+                # Of what this host does not use it is told no value.
+                mark = str(version["fingerprint"])
+                self._marks.setdefault(mark, Known(name, called, label, "token", mark))
+                if label == "current":
+                    self.left_out.append(f"the password of credential {name}: this host does not have it")
             elif token is not None:
                 self.left_out.append(f"the {label} token of credential {name}: it is no bcrypt hash; mend the truth")
             if version.get("password"):

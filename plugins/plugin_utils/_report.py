@@ -358,7 +358,7 @@ def _scan_rows(host: str, scan: Json) -> list[Row]:
     done = [Row(host, "scan", counts or "nothing", "complete" if whole else "incomplete", took, whole)]
     for one in [*scan["findings"], *scan["declared"]]:
         fine = in_order("scan", one)
-        what = _line(one.get("path")) + (f":{one['line']}" if one.get("line") else "")
+        what = _line(one.get("path")) + (f":{one['line']}" if one.get("line") and one.get("kind") != "git" else "")
         status = f"declared ({_line(one.get('declared'))})" if fine else "undeclared"
         done.append(Row(host, "copy", what, status, finding_text(one), fine))
     return done

@@ -229,7 +229,7 @@ def _folded(summary: str, body: str, opened: bool = False) -> str:
 
 def _findings(report: Json) -> str:
     def cells(host: Json, one: Json) -> list[Cell]:
-        path = _line(one.get("path")) + (f":{one['line']}" if one.get("line") else "")
+        path = _line(one.get("path")) + (f":{one['line']}" if one.get("line") and one.get("kind") != "git" else "")
         version = " ".join(filter(None, (_line(one.get("credential")), _line(one.get("version")))))
         spelling = "" if one.get("spelling") == "plain" else _line(one.get("spelling"))
         often = f"{one['count']} times" if (one.get("count") or 1) > 1 else ""

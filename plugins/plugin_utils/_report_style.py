@@ -52,6 +52,7 @@ td { overflow-wrap: break-word; min-width: 4rem; }
 code { font: .9em/1.4 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; overflow-wrap: anywhere; }
 .mark { white-space: nowrap; }
 .wide { min-width: 13rem; }
+td:first-child { min-width: 9.5rem; }
 small { display: block; color: var(--soft-ink); font-size: .86rem; overflow-wrap: anywhere; }
 .state { display: inline-block; padding: .08rem .55rem; border-radius: 99rem; font-weight: 600; font-size: .86rem;
   white-space: nowrap; }
@@ -70,7 +71,7 @@ footer p { margin-top: .35rem; }
   table, tbody, tr, td { display: block; width: 100%; }
   tr { border: 1px solid var(--line); border-radius: .5rem; padding: .35rem .7rem; }
   tr + tr { margin-top: .6rem; }
-  .wide { min-width: 0; }
+  .wide, td:first-child { min-width: 0; }
   td { display: grid; grid-template-columns: 6.6rem 1fr; gap: .6rem; padding: .3rem 0; border: 0; }
   td > div { min-width: 0; overflow-wrap: anywhere; }
   td::before { content: attr(data-label); color: var(--soft-ink); font-size: .84rem; }
