@@ -165,7 +165,11 @@ class NginxMap(_Rows):
             raise CodecError("bad_key", "the key is the word in the map's second column")
 
     def _row(self, content: str, line: Line, key: str) -> Span | None:
-        found = re.fullmatch(r"""[ \t]*("(?:[^"\\]|\\.)*"|[^\s"'#;]+)[ \t]+([^;]*?)[ \t]*;[ \t]*(?:#.*)?""", content)
+        if re.fullmatch(r"[ \t]*(?:hostnames|volatile)[ \t]*;[ \t]*(?:#.*)?", content):
+            return None
+        found = re.fullmatch(
+            r"""[ \t]*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s"'#;]+)[ \t]+([^;]*?)[ \t]*;[ \t]*(?:#.*)?""", content
+        )
         if not found:
             raise CodecError("unparsable", "this is no row of one line, with quotes where needed and ';'", line.number)
         if found.group(2).strip("\"'") != key:
@@ -173,7 +177,7 @@ class NginxMap(_Rows):
         return Span(line.start + found.start(1), line.start + found.end(1), line.number)
 
     def read(self, text: str, span: Span) -> str:
-        spelling = text[span.start : span.end].strip('"')
+        spelling = text[span.start : span.end].strip("\"'")
         if not spelling.startswith("~"):
             return spelling
         inner = re.fullmatch(r"~\^((?:[^\\]|\\.)*?)\$", spelling)
@@ -183,7 +187,7 @@ class NginxMap(_Rows):
 
     def doubt(self, text: str, key: str | None) -> str | None:
         span = self.locate(text, key)
-        if span is None or text[span.start : span.end].lstrip('"').startswith("~"):
+        if span is None or text[span.start : span.end].lstrip("\"'").startswith("~"):
             return None
         return "nginx does not tell upper from lower case in such a key"
 

@@ -25,7 +25,7 @@ _BASIC = re.compile(r'"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\(?:["\\bfnrt]|u[0-9a-fA
 _LITERAL = re.compile(r"'[^'\x00-\x08\x0a-\x1f\x7f]*'")
 _LONG = re.compile(r'"""(?:[^\\]|\\[\s\S])*?"{3,5}|\'\'\'[\s\S]*?\'{3,5}')
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_SCALAR = re.compile(r"[A-Za-z0-9_.+-][A-Za-z0-9_.+:-]*(?: [0-9][0-9:.Z+-]*)?")
+_SCALAR = re.compile(r"(?:true|false|[+-]?(?:inf|nan|[0-9][A-Za-z0-9_.+:-]*)(?: [0-9][0-9:.Z+-]*)?)(?=[\s,\]}#]|\Z)")
 _BLANK = re.compile(r"[ \t]*")
 _GAP = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _LINE_END = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?:\r?\n|\Z)")
