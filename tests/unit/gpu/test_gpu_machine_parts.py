@@ -31,8 +31,9 @@ devices:
     deviceNodes:
     - path: /dev/nvidia0
 - containerEdits:
-    env:
-    - name: decoy
+    hooks:
+    - hookName: createContainer
+      name: decoy
   name: all
 containerEdits:
   env:

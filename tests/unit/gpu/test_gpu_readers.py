@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.genai.comfyui.plugins.module_utils import _gpu_containers as containers
 from ansible_collections.genai.comfyui.plugins.module_utils import _gpu_host as host
+from ansible_collections.genai.comfyui.plugins.module_utils import _gpu_query as query
 from ansible_collections.genai.comfyui.plugins.module_utils import _gpu_smi as smi
 from ansible_collections.genai.comfyui.plugins.module_utils import _gpu_table as table
 
@@ -57,6 +58,27 @@ def test_numbers_and_their_many_ways_to_be_missing(field: str | None, number: fl
 )
 def test_addresses(address: str, sysfs: str | None) -> None:
     assert smi.address_of(address) == sysfs
+
+
+def test_power_in_documents_of_all_ages() -> None:
+    seen = {}
+    for name in ("rtx-3060-470", "rtx-4090-535", "rtx-3090-580"):
+        found = smi.from_xml((FIXTURES / f"{name}.xml").read_text())
+        assert found
+        seen[name] = tuple(found[1][0]["power"].values())
+    assert seen == {
+        "rtx-3060-470": (170.0, 170.0, 100.0, 170.0, 15.02),
+        "rtx-4090-535": (450.0, 450.0, 150.0, 600.0, 14.3),
+        "rtx-3090-580": (350.0, 350.0, 100.0, 350.0, 20.13),
+    }
+
+
+def test_a_field_that_was_renamed_is_asked_for_by_its_new_name(tmp_path: Path) -> None:
+    program = str(Machine(tmp_path).smi("rtx-5090-610"))
+    answer, fields = query._ask_csv(program, 20)
+    assert "kmd_version" in fields
+    assert smi.from_csv(answer.out, fields)[0]["driver_version"] == "610.43.02"
+    assert smi.from_csv(answer.out, fields)[0]["name"] == "NVIDIA GeForce RTX 5090"
 
 
 def test_a_name_with_a_comma_and_lines_of_another_shape() -> None:
