@@ -161,7 +161,10 @@ def escalate(item: Credential, now: str) -> Outcome:
     running = new["rotation"]
     assert running is not None  # noqa: S101 - for mypy; it is a copy of one that is not
     running["reason"], running["sessions"] = "compromise", "end"
-    if running["phase"] == "switched":
+    if running["phase"] != "switched":
+        # Again from the first gate: now it proves that every server refuses what somebody may know.
+        running["phase"], running["since"] = "pending", now
+    else:
         running["overlap_until"] = now if moment(now) < moment(running["since"]) else running["since"]
     _end_sessions(new, running, now)
     return Outcome(

@@ -1,0 +1,286 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A simulated field around the real planner: servers, clients, a published truth, and the playbook's order of steps.
+
+Each durable step is atomic, as the real writers' are, and is followed by a snapshot: a crash is to go on from one of
+them with an empty memory. A crash before a step is a crash after the one before it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
+from ansible_collections.genai.comfyui.plugins.plugin_utils import _rotation_run, _truth
+from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_declared import Declared
+from ansible_collections.genai.comfyui.plugins.plugin_utils._stores import Conflict
+
+SERVERS = ("s1:default", "s2:default")
+CLIENTS = ("c1:env", "c2:env")
+START = 1_767_323_045  # 2026-01-02T03:04:05Z
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def token(number: int) -> str:
+    """Return the token that is made as number *number*."""
+    return "$2b$04$" + _ALPHABET[number] * 21 + "." + "x" * 30 + "."
+
+
+def spell(seconds: int) -> str:
+    """Return the time as the document spells it."""
+    from datetime import datetime, timezone
+
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True)
+class Doc:
+    """A truth and its text, by which two are compared."""
+
+    value: Any
+    text: str
+
+    @staticmethod
+    def of(value: Any) -> Doc:
+        return Doc(value, json.dumps(value["credentials"], sort_keys=True))
+
+
+@dataclass(frozen=True)
+class Server:
+    """``accept``: (version, token, expires) of its accept file; ``password`` on disk, ``holds`` in the process."""
+
+    guard: bool
+    accept: tuple[tuple[str, str, Any], ...]
+    password: str
+    holds: str
+
+    def takes(self, what: str, clock: int) -> bool:
+        """Say whether a request with this token gets in."""
+        if not self.guard:
+            return what == self.holds
+        return any(t == what and (expires is None or clock < expires) for _v, t, expires in self.accept)
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything durable, and the clock. ``local`` and ``dirty`` (not published) are by controller."""
+
+    remote: Doc
+    local: tuple[Doc, Doc]
+    dirty: tuple[bool, bool]
+    servers: tuple[Server, Server]
+    clients: tuple[str, str]
+    clock: int
+    made: int
+    marks: frozenset[str] = frozenset()
+    """What happened that changes what may be expected: ``aborted``, ``restored``, ``compromised``."""
+
+    def key(self) -> tuple[Any, ...]:
+        texts = (self.remote.text, *(one.text for one in self.local))
+        return (*texts, self.dirty, self.servers, self.clients, self.clock, self.made, self.marks)
+
+
+def world(guard: bool, **policy: Any) -> World:
+    """Return the field in order: one credential, version v1 everywhere."""
+    new = _truth.new_document()
+    policy = {"cost": 4, "acceptor": "guard" if guard else "none", "overlap_hours": 1, **policy}
+    new = _truth.add_generated(new, "main", token=token(0), password="x", now=spell(START), policy=policy)
+    doc = Doc.of(_truth.stamp(_truth.new_document(), new, now=spell(START), by="a@b"))
+    server = Server(guard, (("v1", token(0), None),), token(0), token(0))
+    return World(doc, (doc, doc), (False, False), (server, server), (token(0), token(0)), START, 1)
+
+
+Snapshot = Callable[[World, str], None]
+
+
+class Run:
+    """One run of the playbook by one controller.
+
+    :param down: servers and clients that cannot be reached in this run.
+    :param order: ``playbook`` (accept, clients, PASSWORD) or ``hosts`` (each server completely, then clients).
+    :param early: the deliberately wrong order, to bring out a state before the truth has it.
+    """
+
+    def __init__(
+        self, now: World, see: Snapshot, who: int = 0, down: str = "", order: str = "playbook", early: bool = False
+    ) -> None:
+        self.world = now
+        self._see = see
+        self._who = who
+        self._down = down
+        self._order = order
+        self._early = early
+
+    # --- the store, as the vault file with a publish command behaves
+
+    where = "the simulated store"
+
+    def _step(self, what: str, **changes: Any) -> None:
+        after = replace(self.world, **changes)
+        if after.key() != self.world.key():
+            self.world = after
+            self._see(after, what)
+
+    def _mine(self, values: tuple[Any, Any], value: Any) -> tuple[Any, Any]:
+        return (value, values[1]) if self._who == 0 else (values[0], value)
+
+    def settle(self, fresh: bool = False) -> None:
+        """Publish, or take over what the other controller published."""
+        self._publish()
+
+    def read(self) -> tuple[Any, str]:
+        return self.world.local[self._who].value, self.world.local[self._who].text
+
+    def write(self, document: Any, etag: str | None) -> str:
+        doc = Doc.of(document)
+        assert etag == self.world.local[self._who].text
+        if self._early:
+            self._bring_out(_truth.view(document, "main"))
+        dirty = self._mine(self.world.dirty, True)
+        self._step("truth written", local=self._mine(self.world.local, doc), dirty=dirty)
+        self._publish(doc)
+        return doc.text
+
+    def _publish(self, written: Doc | None = None) -> None:
+        mine, remote = self.world.local[self._who], self.world.remote
+        clean = self._mine(self.world.dirty, False)
+        if self.world.dirty[self._who] and remote.value["serial"] == mine.value["serial"] - 1:
+            self._step("truth published", remote=mine)
+            self._step("mark removed", dirty=clean)
+        elif mine.text != remote.text or self.world.dirty[self._who]:
+            self._step("the other's truth taken", local=self._mine(self.world.local, remote), dirty=clean)
+            if written is not None and written.text != remote.text:
+                raise Conflict("somebody was first")
+
+    def check_writable(self, etag: str | None) -> None:
+        """Never asked."""
+
+    # --- what the playbook does
+
+    def plan(self, state: str, **options: Any) -> dict[str, Any]:
+        """Call the real action's back end with fresh evidence; return the credential's record."""
+
+        def make(self: Any, item: Any, name: str) -> tuple[str, None]:
+            outer.world = replace(outer.world, made=outer.world.made + 1)
+            return token(outer.world.made - 1), None
+
+        outer = self
+        real = _rotation_run._Edit._make
+        wanted = _rotation_run.Wanted(["main"], state, evidence=self.evidence(), now=spell(self.world.clock), **options)
+        _rotation_run._Edit._make = make  # type: ignore[method-assign]
+        try:
+            places = Declared(list(SERVERS), list(CLIENTS), [], [])
+            done = _rotation_run.apply(self, wanted, declared=lambda name: places, check_mode=False)
+        finally:
+            _rotation_run._Edit._make = real  # type: ignore[method-assign]
+        record: dict[str, Any] = done["credentials"][0]
+        return record
+
+    def go(self, first: str, **options: Any) -> str:
+        """Run the playbook: the first state, then field and ``advanced`` in turns; return the phase it stops in."""
+        done = self.plan(first, **options)
+        while True:
+            self._bring_out(_truth.view(self.read()[0], "main"))
+            done = self.plan("advanced")
+            if not done["changed"]:
+                return str(done["phase"])
+
+    def _reach(self, name: str) -> bool:
+        return name.partition(":")[0] != self._down
+
+    def _bring_out(self, view: Any) -> None:
+        guards = self.world.servers[0].guard
+        serve = view["pending"]["token"] if view["serve"] == "pending" else view["token"]
+        give = view["pending"]["token"] if view["distribute"] == "pending" else view["token"]
+        if guards and self._order == "playbook":
+            self._each_server(lambda i: self._accept(i, view))
+            self._clients(give)
+            self._each_server(lambda i: self._password(i, serve))
+        elif guards:
+            self._each_server(lambda i: (self._accept(i, view), self._password(i, serve)))
+            self._clients(give)
+        else:
+            self._each_server(lambda i: (self._password(i, serve), self._restart(i), self._clients(give)))
+            self._clients(give)
+
+    def _each_server(self, act: Callable[[int], object]) -> None:
+        for index, name in enumerate(SERVERS):
+            if self._reach(name):
+                act(index)
+
+    def _accept(self, index: int, view: Any) -> None:
+        entries = tuple((one["version"], one["token"], one["expires"]) for one in view["accept"])
+        self._server(index, "accept file", accept=entries)
+
+    def _password(self, index: int, value: str) -> None:
+        self._server(index, "PASSWORD", password=value)
+
+    def _restart(self, index: int) -> None:
+        self._server(index, "restart", holds=self.world.servers[index].password)
+
+    def _server(self, index: int, what: str, **changes: Any) -> None:
+        servers = list(self.world.servers)
+        servers[index] = replace(servers[index], **changes)
+        self._step(f"{what} of {SERVERS[index]}", servers=tuple(servers))
+
+    def _clients(self, value: str) -> None:
+        for index, name in enumerate(CLIENTS):
+            if self._reach(name):
+                clients = list(self.world.clients)
+                clients[index] = value
+                self._step(f"file of {name}", clients=tuple(clients))
+
+    # --- what is seen
+
+    def evidence(self) -> dict[str, Any]:
+        """Return what the modules would see in this run."""
+        item = self.read()[0]["credentials"]["main"]
+        labels = {content["hash"]: version for version, content in item["versions"].items()}
+        return {
+            "servers": [self._seen(index, labels) for index in range(len(SERVERS))],
+            "consumers": [
+                {
+                    "host": name.partition(":")[0],
+                    "id": name.partition(":")[2],
+                    "reachable": self._reach(name),
+                    **({"version": labels.get(held), "fingerprint": fingerprint(held)} if self._reach(name) else {}),
+                }
+                for name, held in zip(CLIENTS, self.world.clients)
+            ],
+        }
+
+    def _seen(self, index: int, labels: dict[str, str]) -> dict[str, Any]:
+        host, _colon, instance = SERVERS[index].partition(":")
+        one = self.world.servers[index]
+        record: dict[str, Any] = {"host": host, "instance": instance, "reachable": self._reach(SERVERS[index])}
+        if not record["reachable"]:
+            return record
+        taken = {version: one.takes(value, self.world.clock) for value, version in labels.items()}
+        listed = one.accept if one.guard else ()
+        return {
+            **record,
+            "acceptor": "guard" if one.guard else "none",
+            "locked": True,
+            "accepts": [version for version, takes in taken.items() if takes],
+            "refuses": [version for version, takes in taken.items() if not takes],
+            "password": labels.get(one.password),
+            "holds": labels.get(one.holds),
+            "fingerprint": fingerprint(one.password),
+            "accept_versions": [version for version, _token, _end in listed],
+            "accept_fingerprints": [fingerprint(value) for _version, value, _end in listed],
+        }
+
+
+def in_field(now: World) -> Iterator[tuple[str, str]]:
+    """Yield place and token of every token in the field."""
+    for name, one in zip(SERVERS, now.servers):
+        yield f"PASSWORD of {name}", one.password
+        yield f"process of {name}", one.holds
+        for _version, value, _end in one.accept if one.guard else ():
+            yield f"accept file of {name}", value
+    for name, value in zip(CLIENTS, now.clients):
+        yield f"file of {name}", value

@@ -1,0 +1,139 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Model check of the real planner, 2 servers and 2 clients: crashes before and after every durable step, in any number.
+
+In every state: no required client is refused outside the honest window, the truth knows every token in the field, and
+plain runs lead to the end. And wrong orders are caught, or this would prove nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rotation_explore import PLAIN, Explored, Variant, explore, settled, stuck
+from rotation_field import World, world
+
+from ansible_collections.genai.comfyui.plugins.plugin_utils import _rotation, _rotation_gates
+from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation import Step
+
+DOWN = [Variant(down=name) for name in ("s1", "s2", "c1", "c2")]
+GUARD = pytest.mark.parametrize("guard", [True, False], ids=["guard", "none"])
+
+
+def fine(found: Explored, states: int) -> None:
+    """Assert that nothing is wrong, and that at least so many states were seen."""
+    assert found.complaints == []
+    assert stuck(found)[:1] == []
+    assert len(found.states) >= states
+
+
+@GUARD
+def test_crashes_anywhere_with_hosts_unreachable(guard: bool) -> None:
+    found = explore([world(guard)], [PLAIN, *DOWN, Variant(order="hosts"), Variant(event="reboot")])
+    fine(found, 30)
+    # The plain run has that many durable steps; each was crashed before and after.
+    assert found.crashes[0] == (23 if guard else 15)
+
+
+@GUARD
+def test_aborts_anywhere(guard: bool) -> None:
+    aborts = [Variant(event="abort"), Variant(event="abort", down="s1"), Variant(event="abort", down="c2")]
+    fine(explore([world(guard)], [PLAIN, *DOWN, *aborts]), 150)
+
+
+@GUARD
+def test_compromise_at_any_moment(guard: bool) -> None:
+    bad = [Variant(event="compromise"), Variant(event="compromise", down="s2")]
+    fine(explore([world(guard)], [PLAIN, *DOWN, *bad]), 200)
+
+
+@GUARD
+def test_a_second_controller(guard: bool) -> None:
+    """It takes over at any point, also between the first one's write and its publishing."""
+    fine(explore([world(guard)], [PLAIN, Variant(who=1, down="s1"), Variant(down="c1")]), 200)
+
+
+@GUARD
+def test_a_truth_restored_from_any_older_copy(guard: bool) -> None:
+    """At any moment, with any older truth: it converges, or it is refused because the field is newer."""
+    states = explore([world(guard)], [PLAIN, *DOWN]).states.values()
+    truths = {one.remote.text: one.remote for one in states}.values()
+    starts = {}
+    for now in states:
+        for old in truths:
+            if old.value["serial"] < now.remote.value["serial"]:
+                one = replace(now, remote=old, local=(old, old), dirty=(False, False), marks=frozenset({"restored"}))
+                starts[one.key()] = one
+    found = explore(starts.values(), [PLAIN, *DOWN])
+    fine(found, 40)
+    ends = {phase for _key, phase in found.ends.values()}
+    assert "refused" in ends
+    assert "idle" in ends
+
+
+def test_a_crash_free_run_ends_in_two_runs() -> None:
+    """The first run goes to the overlap, the second one after it to the end."""
+    for guard in (True, False):
+        found = explore([world(guard)], [PLAIN])
+        key, phase = found.ends[world(guard).key()]
+        assert phase == ("switched" if guard else "idle")
+        last, phase = found.ends[key]
+        assert phase == "idle"
+        assert settled(found.states[last]) == []
+
+
+def without(*gates: Any) -> dict[str, dict[str, Step]]:
+    """Return the planner's table with these gates taken out everywhere."""
+    return {
+        acceptor: {
+            state: Step(tuple(gate for gate in step.gates if gate not in gates), step.enters, step.move)
+            for state, step in steps.items()
+        }
+        for acceptor, steps in _rotation.STEPS.items()
+    }
+
+
+def broken(start: World, **options: Any) -> str:
+    """Return what the exploration complains about first."""
+    found = explore([start], [PLAIN, *DOWN], **options)
+    return str((found.complaints or stuck(found) or ["nothing"])[0])
+
+
+@pytest.fixture(name="skip")
+def _skip(monkeypatch: pytest.MonkeyPatch) -> Any:
+    return lambda *gates: monkeypatch.setattr(_rotation, "STEPS", without(*gates))
+
+
+def test_to_distribute_before_the_truth_is_written_is_caught() -> None:
+    assert "the truth does not know the token" in broken(world(True), early=True)
+    assert "is refused by" in broken(world(False), early=True)
+
+
+def test_to_skip_the_acceptor_probe_is_caught(skip: Any) -> None:
+    skip(_rotation_gates.servers_accept)
+    assert "is refused by" in broken(world(True))
+
+
+def test_to_retire_before_the_overlap_is_over_is_caught(skip: Any) -> None:
+    skip(_rotation_gates.overlap_over)
+    assert "refuses the previous token before the overlap is over" in broken(world(True))
+
+
+def test_to_retire_before_all_clients_moved_is_caught(skip: Any) -> None:
+    skip(_rotation_gates.consumers_hold)
+    assert "is refused by" in broken(world(True))
+
+
+@GUARD
+def test_to_retire_before_servers_refuse_is_caught(guard: bool, skip: Any) -> None:
+    skip(_rotation_gates.previous_refused, _rotation_gates.servers_serve)
+    assert "takes a token that was retired" in broken(world(guard))
+
+
+def test_to_withdraw_from_servers_before_clients_is_caught(skip: Any) -> None:
+    skip(_rotation_gates.consumers_back)
+    found = explore([world(True)], [PLAIN, *DOWN, Variant(event="abort"), Variant(event="abort", down="c1")])
+    assert "is refused by" in found.complaints[0]
