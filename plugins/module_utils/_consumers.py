@@ -74,17 +74,13 @@ class Consumer:
     validators: tuple[Validator, ...] = ()
     """Parsers that judge the file before it takes its place: a name, and the words of the user's own command."""
     reload: Reload | None = None
+    place: str = ""
+    """The real path, by which two consumers of one file are known."""
 
     @property
     def parts(self) -> tuple[tuple[str | None, str], ...]:
         """Pairs of (codec key, credential field) that are written; the first decides about the status."""
         return self.codec.parts or ((self.key, self.field),)
-
-    @property
-    def place(self) -> str:
-        """The real path, by which two consumers of one file are known."""
-        directory, name = os.path.split(self.path)
-        return os.path.join(os.path.realpath(directory), name)
 
 
 def parse(given: Mapping[str, Any], credentials: Mapping[str, Any], check_mode: bool) -> Consumer:
@@ -127,9 +123,15 @@ def parse(given: Mapping[str, Any], credentials: Mapping[str, Any], check_mode: 
             create=bool(given.get("create", True)),
             validators=_validators(given.get("validate"), codec.name),
             reload=_reload(given.get("reload")),
+            place=_place(str(given["path"])),
         )
     except (CodecError, FieldError) as error:
         raise ConsumerError(str(error)) from None
+
+
+def _place(path: str) -> str:
+    directory, name = os.path.split(path)
+    return os.path.join(os.path.realpath(directory), name)
 
 
 def _validators(given: Any, codec: str) -> tuple[Validator, ...]:

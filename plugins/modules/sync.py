@@ -260,7 +260,14 @@ def main() -> None:
         "changed_consumers": outcome.changed_consumers,
         "changed_paths": outcome.changed_paths,
         "reloaded": outcome.reloaded,
-        "invocation": {"module_args": {**module.params, "credentials": _HIDDEN}},
+        # The records say again what was given, and 200 of them are much to send twice.
+        "invocation": {
+            "module_args": {
+                **module.params,
+                "consumers": [one["id"] for one in module.params["consumers"]],
+                "credentials": _HIDDEN,
+            }
+        },
     }
     if module._diff:
         result["diff"] = outcome.diff
