@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -244,3 +245,12 @@ def test_no_arguments_break_the_filter(own: list[str], ram: int) -> None:
     for text in (H2025, H2026):
         found = told(*own, text=text, ram=ram)
         assert not {one for one in found["args"] if one.startswith("--")} - _launch.known_flags(text)
+
+
+def test_the_documentation_lists_every_profile() -> None:
+    page = (Path(__file__).parents[3] / "docs/gpu.md").read_text()
+    for name, one in profiles.PROFILES.items():
+        size = "several" if one["vram_mib"] is None else one["vram_mib"] // 1024
+        fp8 = "native" if one["fp8_native"] else "storage only"
+        assert f"| `{name}` | {size} | {one['compute_capability']} | {fp8} | {one['power']['default_w'] or '-'}" in page
+    assert all(f"`{rule['flag']}" in page for rule in profiles.RULES if rule["verdict"] == "forbidden" and rule["when"])
