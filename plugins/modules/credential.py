@@ -101,7 +101,9 @@ options:
         description: Age in days at which a rotation is due. By default never.
         type: int
       window:
-        description: When a due rotation may start, such as V(Sun 02:00-05:00Z). By default at any time.
+        description:
+          - When a due rotation may start, in UTC, such as V(Sun 02:00-05:00Z), V(Mon-Fri 22:00-04:00Z) or
+            V(daily 01:00-03:00Z), several with semicolons between them. By default at any time.
         type: str
       overlap_hours:
         description: Hours for which the former token stays valid; 24 by default.
@@ -119,7 +121,8 @@ options:
   force:
     description:
       - With O(state=adopted), let another hash replace the current one at once. The current one is retired and its
-        password is forgotten, unless O(password) is given for the new one.
+        password is forgotten, unless O(password) is given for the new one. A running rotation ends. This is the way
+        out when the newest truth is lost and an older copy of it was restored.
       - With O(state=absent), remove the credential although it is declared somewhere or a rotation is running.
     type: bool
     default: false

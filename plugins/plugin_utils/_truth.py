@@ -19,6 +19,7 @@ import yaml
 from ansible_collections.genai.comfyui.plugins.module_utils._bcrypt import is_token
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _truth_view
+from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_policy import parse_window
 from ansible_collections.genai.comfyui.plugins.plugin_utils._truth_form import (
     DEFAULT_POLICY,
     SCHEMA,
@@ -211,8 +212,9 @@ def adopt(
 
     :param password: the password of this hash, when known; whether they belong together is the caller's proof.
     :param force: adopt another hash over an existing credential: it becomes a new current version at once, the former
-        one is retired (its hash dropped, its fingerprint kept), and the former password is forgotten.
-    :raises TruthError: another or a retired hash without force, a running rotation, or something malformed.
+        one is retired (its hash dropped, its fingerprint kept), the former password is forgotten, a running rotation
+        ends: this is the way out when the truth is an old copy and the field went on.
+    :raises TruthError: without force, another or a retired hash, or a running rotation; or something malformed.
     """
     check_name(name)
     if not is_token(token):
@@ -225,7 +227,8 @@ def adopt(
         if password is not None:
             item["password"] = _password(password)
     else:
-        _idle(item, name, "adopt another token")
+        if not force:
+            _idle(item, name, "adopt another token")
         known = [e for e in item["retired"] if e["fp"] == fingerprint(token)]
         if not force:
             what = (
@@ -256,7 +259,7 @@ def update(
         _idle(item, name, "change the user name")
         item["username"] = check_username(username)
     if policy is not None:
-        item["policy"] = {**item["policy"], **check_policy(policy)}
+        item["policy"] = {**item["policy"], **_new_policy(policy)}
     return new
 
 
@@ -296,7 +299,7 @@ def _add(
     new = copy.deepcopy(document)
     new["credentials"][plain_text(name)] = {
         "username": check_username(username),
-        "policy": check_policy(policy or {}),
+        "policy": _new_policy(policy or {}),
         "password": _password(password),
         "labels": {"current": "v1", "pending": None, "previous": None},
         "versions": {"v1": {"hash": plain_text(token), "made": now, "origin": origin, "promoted": now}},
@@ -304,6 +307,14 @@ def _add(
         "retired": [],
     }
     return check(new)
+
+
+def _new_policy(policy: Mapping[str, Any]) -> dict[str, Any]:
+    checked: dict[str, Any] = check_policy(policy)
+    if checked.get("window") is not None:
+        # Only where it is set: one that is in the truth already must not keep anybody from reading it.
+        parse_window(checked["window"])
+    return checked
 
 
 def _replace_current(item: Credential, token: str, now: str) -> None:
@@ -321,6 +332,7 @@ def _replace_current(item: Credential, token: str, now: str) -> None:
     else:
         kept = {version: {"hash": token, "made": now, "origin": "adopted", "promoted": now}}
     item["versions"] = kept
+    item["rotation"] = None
     item["labels"] = {"current": version, "pending": None, "previous": None}
 
 

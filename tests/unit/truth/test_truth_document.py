@@ -80,7 +80,7 @@ class Clinging(str):
 
 def test_subclasses_of_text_and_numbers_are_written_plain(h: SimpleNamespace) -> None:
     number: Any = type("Number", (int,), {})(5)
-    policy = {Clinging("cost"): number, "window": Clinging("Sun")}
+    policy = {Clinging("cost"): number, "window": Clinging("01:00-03:00Z")}
     new = _truth.adopt(
         _truth.new_document(),
         Clinging("main"),
@@ -97,7 +97,7 @@ def test_subclasses_of_text_and_numbers_are_written_plain(h: SimpleNamespace) ->
         password="pw",
         now=h.NOW,
         username="ops",
-        policy={"cost": 5, "window": "Sun"},
+        policy={"cost": 5, "window": "01:00-03:00Z"},
     )
     assert _truth.render(new) == _truth.render(expected)
     assert next(iter(new["credentials"])).__class__ is str
@@ -231,7 +231,7 @@ def test_only_strict_tokens_are_adopted(bad: str, h: SimpleNamespace) -> None:
 def test_nothing_disturbs_a_running_rotation(h: SimpleNamespace, doc: Any) -> None:
     running = rotating(h, doc)
     calls: list[Callable[[], Any]] = [
-        lambda: _truth.adopt(running, "main", token=h.DOT, password=None, now=h.LATER, force=True),
+        lambda: _truth.adopt(running, "main", token=h.DOT, password=None, now=h.LATER),
         lambda: _truth.update(running, "main", username="boss"),
         lambda: _truth.remove(running, "main"),
     ]
@@ -240,6 +240,14 @@ def test_nothing_disturbs_a_running_rotation(h: SimpleNamespace, doc: Any) -> No
             call()
     assert _truth.update(running, "main", username="admin", policy={"hold": True})["credentials"]["main"]["rotation"]
     assert _truth.remove(running, "main", force=True)["credentials"] == {}
+
+
+def test_an_old_truth_takes_over_a_newer_field_with_force(h: SimpleNamespace, doc: Any) -> None:
+    adopted = _truth.adopt(rotating(h, doc), "main", token=h.DOT, password=None, now=h.LATER, force=True)
+    item = _truth.parse(_truth.render(adopted))["credentials"]["main"]
+    assert item["rotation"] is None
+    assert item["labels"] == {"current": "v3", "pending": None, "previous": None}
+    assert [one["version"] for one in item["retired"]] == ["v1", "v2"]
 
 
 def test_removing_what_is_not_there_is_no_change(doc: Any) -> None:
