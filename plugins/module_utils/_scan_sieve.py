@@ -20,7 +20,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._scan_base import TI
 _GREP = ("/usr/bin/grep", "/bin/grep")
 _BATCH_BYTES = 96 * 1024
 _BATCH_FILES = 1000
-_TOLD = re.compile(rb"grep: (.*): ([A-Z][^:\n]*)\Z", re.S)
+_TOLD = re.compile(rb"(.*): ([A-Z][^:\n]*)", re.S)
 
 
 def gnu_grep() -> str | None:
@@ -107,8 +107,9 @@ class Sieve:
             return
         for name in found.split(b"\0")[:-1]:
             yield os.fsdecode(name), None
-        for line in told.split(b"\ngrep: ") if told else ():
-            match = _TOLD.match(b"grep: " + line.strip()[6 if line.startswith(b"grep: ") else 0 :])
+        mark = f"{self._grep}: ".encode()
+        for told_of in (b"\n" + told).split(b"\n" + mark)[1:]:
+            match = _TOLD.fullmatch(told_of.rstrip(b"\n"))
             if match:
                 yield os.fsdecode(match.group(1)), match.group(2).decode("ascii", "replace").lower()
 

@@ -18,6 +18,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._scan_sieve import S
 
 _ENGINES = ("docker", "podman")
 _AT_ONCE = 50
+_JOURNAL = "journalctl"
 _PATIENCE = 60.0
 _LINE = re.compile(rb"(\S+) (\S+) ([^\s\[:]+)(?:\[(\d+)\])?: ")
 
@@ -149,14 +150,14 @@ def _output(scan: Scan, *words: str) -> bytes | None:
 
 def journal(scan: Scan, sieve: Sieve) -> None:
     """Search the messages of the system's journal, as far back as the options say."""
-    words = ["journalctl", "--no-pager", "--quiet", "--output=short-iso", "--all", "--merge"]
+    words = [_JOURNAL, "--no-pager", "--quiet", "--output=short-iso", "--all", "--merge"]
     if scan.options.journal_days:
         words.append(f"--since=-{scan.options.journal_days}d")
         scan.skip(f"entries older than {scan.options.journal_days} days", "older than journal_days")
     try:
         process = popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     except OSError:
-        scan.skip("journalctl", "not installed")
+        scan.skip(_JOURNAL, "not installed")
         return
     with ended(process, scan.clock):
         if process.stdout is None:
