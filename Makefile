@@ -14,6 +14,9 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 # In the order in which a mistake shows soonest; what is not there is left out.
 TESTS := $(wildcard $(addprefix tests/,quality unit matrix golden contract attack field scenarios))
+# The tests that draw random files draw at least 80 a codec; this many times more is 100 000.
+NIGHTLY_FACTOR := 1250
+NIGHTLY := tests/unit/codecs/test_codec_formats.py tests/unit/codecs/test_codec_edits.py
 # For make contract: a running server and a file that holds its token. Without them the stand-in is asked.
 URL ?=
 TOKEN_FILE ?=
@@ -73,6 +76,9 @@ lint: setup ## static checks
 
 unit: setup ## unit tests
 	@$(PYTEST) -q -n 2 tests/unit $(PYTEST_ARGS)
+
+nightly: setup ## ask each codec about 100 000 random files; PYTEST_ARGS="-k yaml" takes one
+	@CODEC_EXAMPLES_FACTOR=$(NIGHTLY_FACTOR) $(PYTEST) -q -n 2 $(NIGHTLY) $(PYTEST_ARGS)
 
 sanity: setup ## ansible-test sanity
 	@$(PYTEST) -q tests/quality -k sanity $(PYTEST_ARGS)

@@ -24,15 +24,17 @@ options:
       preset:
         description:
           - A tool whose way of keeping a token is known. It gives defaults for O(consumers[].codec),
-            O(consumers[].key) and O(consumers[].field), and for V(vscode_mcp) for O(consumers[].path) below the home
-            of O(consumers[].owner). What is given explicitly wins.
+            O(consumers[].key) and O(consumers[].field), and for V(vscode_mcp), V(cursor) and V(krita_ai_diffusion) for
+            O(consumers[].path) below the home of O(consumers[].owner). What is given explicitly wins.
           - V(comfyui_login) is ComfyUI-Login's C(login/PASSWORD); V(jupyter_env) a C(.env) beside notebooks;
             V(compose_env), V(compose_raw_env) and V(compose_service) are a Compose project's C(.env), an C(env_file)
             with C(format) C(raw), and the Compose file (give the key); V(systemd_service) is an C(EnvironmentFile).
           - V(open_webui) is the variable C(COMFYUI_API_KEY). Open WebUI copies it to its database at its first start
             and looks there from then on, unless C(ENABLE_PERSISTENT_CONFIG) is C(False).
-          - V(vscode_mcp), V(mcp_json) and V(claude_desktop) are MCP clients with a server named C(comfyui); the first
-            two send a header, the last passes C(COMFYUI_API_TOKEN) to the program that it starts.
+          - V(vscode_mcp), V(cursor), V(mcp_json) and V(claude_desktop) are MCP clients with a server named C(comfyui);
+            the last passes C(COMFYUI_API_TOKEN) to the program that it starts, the others send a header.
+          - V(krita_ai_diffusion) is the setting C(server_authorization) of the Krita plugin. Close Krita meanwhile, for
+            it writes the whole file anew when a setting is changed.
           - V(curl) is a file for C(curl -K) with an C(Authorization) header.
         type: str
         choices:
@@ -42,7 +44,9 @@ options:
           - compose_raw_env
           - compose_service
           - curl
+          - cursor
           - jupyter_env
+          - krita_ai_diffusion
           - mcp_json
           - open_webui
           - systemd_service

@@ -48,9 +48,15 @@ PRESETS: Mapping[str, Preset] = {
     "vscode_mcp": Preset("json", f"/servers/comfyui/{_BEARER}", "bearer", ".config/Code/User/mcp.json"),
     # Claude Code and others: "mcpServers" in a project's .mcp.json.
     "mcp_json": Preset("json", f"/mcpServers/comfyui/{_BEARER}", "bearer"),
+    # Cursor: cursor.com/docs/context/mcp, "Configuration locations": the user's own file.
+    "cursor": Preset("json", f"/mcpServers/comfyui/{_BEARER}", "bearer", ".cursor/mcp.json"),
     # Claude Desktop starts local servers with an environment: claude_desktop_config.json, "mcpServers". Its folder
     # differs by system and Linux has no official one, so the path has to be given.
     "claude_desktop": Preset("json", f"/mcpServers/comfyui/env/{_TOKEN}"),
+    # The Krita plugin of Acly/krita-ai-diffusion sends this setting as a bearer token (ai_diffusion/settings.py,
+    # backend/comfy_client.py). It is in no dialog, and the plugin writes the whole file anew when a setting is changed:
+    # Krita has to be closed while the file is written.
+    "krita_ai_diffusion": Preset("json", "/server_authorization", home=".local/share/krita/ai_diffusion/settings.json"),
     # A file for curl -K. No path: ~/.curlrc would send the header to every server.
     "curl": Preset("curl_config", "header:Authorization", "bearer"),
 }

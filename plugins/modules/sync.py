@@ -206,7 +206,15 @@ def main() -> None:
             "type": "str",
             "choices": [
                 *("claude_desktop", "comfyui_login", "compose_env", "compose_raw_env", "compose_service", "curl"),
-                *("jupyter_env", "mcp_json", "open_webui", "systemd_service", "vscode_mcp"),
+                *(
+                    "cursor",
+                    "jupyter_env",
+                    "krita_ai_diffusion",
+                    "mcp_json",
+                    "open_webui",
+                    "systemd_service",
+                    "vscode_mcp",
+                ),
             ],
         },
         "path": {"type": "path"},

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from env_readers import TOKENS
+from env_readers import EXAMPLES, TOKENS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -185,7 +185,7 @@ def test_only_the_span_changes(codec: str) -> None:
         st.sampled_from(["", "\ufeff"]),
     )
 
-    @settings(max_examples=120, deadline=None)
+    @settings(max_examples=120 * EXAMPLES, deadline=None)
     @given(text=st.one_of(made, TEXTS), value=VALUES)
     def check(text: str, value: str) -> None:
         try:

@@ -61,11 +61,28 @@ def test_explicit_values_win(tmp_path: Path) -> None:
     assert own.read_text(encoding="utf-8") == f"MINE='{LETTER}'\n"
 
 
-def test_path_below_the_owners_home() -> None:
+@pytest.mark.parametrize(
+    ("preset", "path"),
+    [
+        ("vscode_mcp", ".config/Code/User/mcp.json"),
+        ("cursor", ".cursor/mcp.json"),
+        ("krita_ai_diffusion", ".local/share/krita/ai_diffusion/settings.json"),
+    ],
+)
+def test_path_below_the_owners_home(preset: str, path: str) -> None:
     """Where the tool's file is known, the owner is enough."""
     owner = getpass.getuser()
-    found = resolve({"id": "a", "preset": "vscode_mcp", "owner": owner})
-    assert found["path"] == str(Path(f"~{owner}").expanduser() / ".config/Code/User/mcp.json")
+    found = resolve({"id": "a", "preset": preset, "owner": owner})
+    assert found["path"] == str(Path(f"~{owner}").expanduser() / path)
+
+
+def test_krita_keeps_its_settings(tmp_path: Path) -> None:
+    """The plugin's file as it writes it: one line changes."""
+    text = '{\n  "server_mode": "external",\n  "server_authorization": "",\n  "server_url": "h:8188"\n}'
+    path = file(tmp_path / "settings.json", text)
+    outcome = sync({"id": "a", "path": str(path), "preset": "krita_ai_diffusion"})
+    assert outcome.error is None
+    assert path.read_text(encoding="utf-8") == text.replace('n": ""', f'n": "{LETTER}"')
 
 
 @pytest.mark.parametrize(
