@@ -10,8 +10,8 @@ is broken enough to print rubbish is just what the facts are asked for.
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ElementTree
 from typing import Any
+from xml.etree import ElementTree
 
 # Few and old ones: an unknown field makes the whole query fail. The name stands last, as it alone may hold a comma.
 FIELDS = (
