@@ -62,7 +62,7 @@ def kernel_key(release: str) -> list[tuple[int, str]]:
 
 
 def kernels(running: str, base: str = "/lib/modules") -> list[Json]:
-    """Return one record an installed kernel and the running one: ``release``, ``headers``, ``modules``, ``bootable``."""
+    """Return one record a kernel, the running one included: ``release``, ``headers``, ``modules``, ``bootable``."""
     names = {os.path.basename(path) for path in glob.glob(f"{base}/*")} | {running}
     return [
         {
@@ -82,9 +82,8 @@ def modules(directory: str) -> list[str]:
     for place in MODPROBE_DIRS:
         for folder, _folders, files in os.walk(os.path.join(directory, place)):
             # The kernel's own tree is large; the driver's modules lie where "nvidia" is in the path, or on top.
-            found += [
-                os.path.relpath(os.path.join(folder, name), directory) for name in files if _MODULE.fullmatch(name)
-            ]
+            ours = [os.path.join(folder, name) for name in files if _MODULE.fullmatch(name)]
+            found += [os.path.relpath(path, directory) for path in ours]
     return sorted(set(found))
 
 

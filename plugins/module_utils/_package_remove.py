@@ -56,9 +56,8 @@ def _free(apt: Apt, ours: list[str]) -> list[str]:
             return names
         needed = _needed_by(apt, names, others)
         if not needed:
-            raise AptError(
-                f"Removing {' '.join(names)} would also remove {', '.join(sorted(others))}, which somebody else installed"
-            )
+            theirs = ", ".join(sorted(others))
+            raise AptError(f"Removing {' '.join(names)} would also remove {theirs}, which somebody else installed")
         names = [name for name in names if name not in needed]
     return []
 

@@ -134,7 +134,9 @@ class PackageSet:
             name = f"genai-{entry['name']}"
             wanted = text.pins(entry["entries"])
             self._file(work, f"{ETC}/preferences.d/{name}", wanted)
-            self.apt.add("preferences.d", name, wanted)
+            # Only a priority above 1000 lets apt go back; it counts for this one transaction and is not kept.
+            once = [{**one, "priority": 1001} if one["priority"] > 0 else one for one in entry["entries"]]
+            self.apt.add("preferences.d", name, text.pins(once) if self.params["allow_downgrade"] else wanted)
         patterns = self.params["keep_from_unattended"]
         if patterns:
             self._file(work, f"{ETC}/apt.conf.d/52genai-{self.name}", text.blacklist(patterns))
@@ -165,7 +167,7 @@ class PackageSet:
         if well:
             return
         name = os.path.basename(path)[len("genai-") : -len(".sources")]
-        keys = next((r["fingerprints"] for r in self.params["repositories"] if r["name"] == name), [])
+        keys = [key for one in self.params["repositories"] if one["name"] == name for key in one["fingerprints"]]
         raise AptError(f"{text.update_reason(said, name, keys)}. apt says: {text.complaints(said)}")
 
     def _transaction(self, work: Work) -> None:
@@ -223,14 +225,17 @@ class PackageSet:
                 if not any(text.version_matches(version, wish.version) for version in versions):
                     there = ", ".join(versions) or "none at all"
                     parts.append(f"{wish.name} is not offered in a version {wish.version}; on offer: {there}")
+                elif wish.name in self.installed and wish.name in text.missing_packages(said):
+                    have = self.installed[wish.name]
+                    parts.append(f"{wish.name} is installed as {have}; a downgrade has to be allowed first")
         missing = text.missing_packages(said)
         if missing and len(parts) == 1:
             parts.append(f"no source offers {', '.join(missing)}")
         theirs = sorted(self.held - set(self.record.holds))
         if theirs and ("held" in said or "hold" in said or "unmet" in said):
             parts.append(f"on hold, but not by this role: {', '.join(theirs)}; 'apt-mark unhold' lets them change")
-        if "downgrade" in said:
-            parts.append("it would be a downgrade, which is to be allowed first")
+        if "downgrade" in said.lower():
+            parts.append("it would be a downgrade, which has to be allowed first")
         return "; ".join(parts) + f". apt says: {text.complaints(said)}"
 
     def _holds(self, work: Work) -> None:
@@ -275,6 +280,8 @@ class PackageSet:
         if ours:
             self.apt.run(["apt-mark", "unhold", *ours])
         words = ["apt-get", "-y", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confold"]
+        if self.params["allow_downgrade"]:
+            words += ["-o", f"Dir::Etc::preferencesparts={self.apt.scratch}/preferences.d"]
         status, out, err = self.apt.run([*words, *self._install_words(work.names)])
         installed, broken = self.apt.installed()
         came = (set(installed) | set(broken)) - set(self.installed)

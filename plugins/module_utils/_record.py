@@ -8,6 +8,7 @@ Private to the collection. Standard library only. Holds no secret.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import typing as t
@@ -62,7 +63,5 @@ class Record:
 
     def drop(self) -> None:
         """Forget everything."""
-        try:
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)
-        except FileNotFoundError:
-            pass

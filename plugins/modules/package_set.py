@@ -17,8 +17,8 @@ description:
   - Before anything of the system changes, apt itself judges the new repositories and simulates the whole transaction in
     a scratch directory. A wrong or expired key, a missing version, a conflict or somebody's hold is refused with the
     reason, and nothing has changed then.
-  - All missing packages come in one transaction. A package that is there in a wanted version stays as it is, also when a
-    newer one is on offer.
+  - All missing packages come in one transaction. A package that is there in a wanted version stays as it is, also when
+    a newer one is on offer.
   - What came by this module is put on record, so that O(state=absent) removes that and nothing else.
 attributes:
   check_mode:
@@ -88,8 +88,8 @@ options:
         default: []
   components:
     description:
-      - Components to switch on for the distribution's own suites, at the addresses and with the keys that the host's sources
-        already use for them. They go into a file of their own.
+      - Components to switch on for the distribution's own suites, at the addresses and with the keys that the host's
+        sources already use for them. They go into a file of their own.
     type: dict
     suboptions:
       suites:

@@ -12,19 +12,20 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.genai.comfyui.plugins.plugin_utils import _gpu_plan_containers, _gpu_plan_names as names
+from ansible_collections.genai.comfyui.plugins.plugin_utils import _gpu_plan_containers
+from ansible_collections.genai.comfyui.plugins.plugin_utils import _gpu_plan_names as names
 from ansible_collections.genai.comfyui.plugins.plugin_utils._gpu_plan_names import Json
+from ansible_collections.genai.comfyui.plugins.plugin_utils._gpu_plan_says import RELEASES, SAYS, WARNS
 
 EL = {"rhel", "rocky", "almalinux"}
-RELEASES = "Debian 12 and 13, Ubuntu 22.04 and 24.04, RHEL, Rocky Linux and AlmaLinux 9"
 DEFAULTS: Json = {
     "source": "auto", "branch": "", "version": "", "profile": "compute", "module": "auto", "min_version": "580",
     "repo_release": "", "repo_base": "", "toolkit_base": "", "secure_boot": "check", "headers": True,
-    "packages": [], "kernel": "", "manage": True, "docker_source": "distro", "hold": True, "unattended": True, "key": "", "key_url": "", "fingerprints": [],
+    "packages": [], "kernel": "", "manage": True, "docker_source": "distro", "hold": True, "unattended": True,
+    "key": "", "key_url": "", "fingerprints": [],
     "toolkit_key": "", "toolkit_key_url": "", "toolkit_fingerprints": [], "replaces": [], "toolkit": True,
     "toolkit_version": "", "engines": None, "cdi": "auto", "cdi_flags": None, "power_limit": None,
 }  # fmt: skip
-LEGACY = ["nvidia-docker.list", "libnvidia-container.list", "nvidia-container-runtime.list"]
 LATEST = 590
 """The branch that is asked for where 580 is not offered."""
 
@@ -56,9 +57,13 @@ class _Planner:
         self.refusals: list[Json] = []
         self.family = self.key = ""
 
-    def refuse(self, code: str, message: str) -> None:
+    def refuse(self, code: str, **words: t.Any) -> None:
         """Note why it cannot be done, and what can."""
-        self.refusals.append({"code": code, "message": message})
+        self.refusals.append({"code": code, "message": SAYS[code].format(**words)})
+
+    def warn(self, code: str, **words: t.Any) -> None:
+        """Note what somebody should know."""
+        self.warnings.append(WARNS[code].format(**words))
 
     def platform(self) -> bool:
         """Find out which of the supported systems this is; False when it is none."""
@@ -72,14 +77,10 @@ class _Planner:
             self.family, self.key = "rhel", "rhel9"
         else:
             what = f"{self.host.get('distribution') or 'an unknown system'} {release}".strip()
-            self.refuse(
-                "platform", f"{what} is not supported. {RELEASES} are; or set nvidia_gpu_driver_manage to false."
-            )
+            self.refuse("platform", what=what, releases=RELEASES)
             return False
         if self.host.get("arch") not in names.ARCHES:
-            self.refuse(
-                "arch", f"NVIDIA has no driver repository for {self.host.get('arch')}; x86_64 and aarch64 work."
-            )
+            self.refuse("arch", arch=self.host.get("arch"))
             return False
         return True
 
@@ -92,16 +93,10 @@ class _Planner:
             if self.family == "ubuntu":
                 return "distro"
             fixed = names.DISTRO_BRANCH.get(self.key)
-            return (
-                "distro"
-                if fixed and self.asked["min_version"] and at_least(str(fixed), self.asked["min_version"])
-                else ("cuda_repo")
-            )
+            enough = fixed and self.asked["min_version"] and at_least(str(fixed), self.asked["min_version"])
+            return "distro" if enough else "cuda_repo"
         if source == "distro" and self.family == "rhel":
-            self.refuse(
-                "source",
-                "RHEL and its kin have no NVIDIA driver of their own; set nvidia_gpu_driver_source: cuda_repo.",
-            )
+            self.refuse("source")
         return str(source)
 
     def branch(self, source: str) -> int:
@@ -129,15 +124,11 @@ class _Planner:
         generations = {generation(gpu.get("pci_id")) for gpu in self.host.get("gpus") or []}
         old, new = bool(generations & {"old"}), bool(generations & {"blackwell"})
         if old and new:
-            self.refuse("mixed", "A Blackwell card needs the open kernel module, a card before Turing cannot use it; "
-                        "no driver serves both: take one of them out.")  # fmt: skip
+            self.refuse("mixed")
         if module == "open" and old:
-            self.refuse("module", "A card before Turing cannot use the open kernel module; set nvidia_gpu_kernel_module: "
-                        "proprietary (or auto), and at most branch 580.")  # fmt: skip
+            self.refuse("old_card")
         if module == "proprietary" and new:
-            self.refuse(
-                "module", "A Blackwell card needs the open kernel module; set nvidia_gpu_kernel_module: open (or auto)."
-            )
+            self.refuse("new_card")
         if module != "auto":
             return str(module)
         # Debian's own open modules do not install or do not build, see known_bad().
@@ -158,32 +149,22 @@ class _Planner:
                 if source == "distro" and self.family == "debian"
                 else (f"nvidia_gpu_driver_branch: {LATEST if self.key == 'debian13' else 580}")
             )
-            self.refuse("F1", f"{where}, but ComfyUI's CUDA 13 torch needs {floor} or newer. Set {works}, or accept the "
-                        f'older driver with nvidia_gpu_driver_min_version: "{branch}".')  # fmt: skip
-        if source == "distro" and module == "open" and self.key == "debian13":
-            self.refuse("F2", "Debian 13's open module 550 does not build on Debian 13's kernel. Set "
-                        "nvidia_gpu_kernel_module: proprietary, or nvidia_gpu_driver_source: cuda_repo.")  # fmt: skip
-        if source == "distro" and module == "open" and self.key == "debian12":
-            self.refuse("F3", "Debian 12's open module cannot be installed beside its security updates. Set "
-                        "nvidia_gpu_kernel_module: proprietary, or nvidia_gpu_driver_source: cuda_repo.")  # fmt: skip
-        if source == "distro" and module == "open" and self.family == "debian" and self.asked["cdi"] is not False:
-            self.refuse("F8", "The container toolkit's refresh service does not see Debian's open module "
-                        "(nvidia-current-open.ko). Set nvidia_gpu_kernel_module: proprietary.")  # fmt: skip
+            self.refuse("F1", where=where, floor=floor, works=works, branch=branch)
+        if source == "distro" and module == "open" and self.family == "debian":
+            self.refuse("F2" if self.key == "debian13" else "F3")
+            if self.asked["cdi"] is not False:
+                self.refuse("F8")
         other = str(self.asked["repo_release"] or "")
         if source == "cuda_repo" and other and other != self.key:
             sqv = " Its key is bound by SHA-1, which this release's apt refuses." if self.key == "debian13" else ""
-            self.refuse("F4", f"NVIDIA's repository {other} is not made for {self.key}.{sqv} Leave "
-                        f"nvidia_gpu_repo_release empty, or set it to {self.key}.")  # fmt: skip
-        if source == "cuda_repo" and self.key == "debian13" and branch < 590:
-            self.refuse("F5", f"NVIDIA's repository debian13 begins at 590 and has no {branch}. Set "
-                        f"nvidia_gpu_driver_branch: {LATEST}.")  # fmt: skip
+            self.refuse("F4", other=other, key=self.key, sqv=sqv)
+        if source == "cuda_repo" and self.key == "debian13" and branch < LATEST:
+            self.refuse("F5", branch=branch, latest=LATEST)
         old = [gpu for gpu in self.host.get("gpus") or [] if generation(gpu.get("pci_id")) == "old"]
         if old and branch > 580:
-            self.refuse("branch", f"{old[0].get('name') or old[0].get('pci_id')} is too old for branch {branch}; 580 is the last "
-                        "one that serves it: nvidia_gpu_driver_branch: 580 (on Debian 13 no source has it).")  # fmt: skip
+            self.refuse("branch", card=old[0].get("name") or old[0].get("pci_id"), branch=branch)
         if dkms and "rt" in str(self.kernel()).replace("+", "-").split("-"):
-            self.refuse("kernel", f"Kernel {self.kernel()} is a real-time one, for which NVIDIA's module does not build; "
-                        "boot the ordinary kernel of this release.")  # fmt: skip
+            self.refuse("kernel", kernel=self.kernel())
 
     def kernel(self) -> str:
         """Return the release of the kernel that is to be served."""
@@ -192,8 +173,7 @@ class _Planner:
     def place(self) -> None:
         """Refuse to build modules for somebody else's kernel."""
         if self.host.get("container") and not self.asked["kernel"]:
-            self.refuse("container", "This is a container: its kernel is the host's, and so is the driver. Set "
-                        "nvidia_gpu_driver_manage: false; or, when an image is built, nvidia_gpu_kernel_release.")  # fmt: skip
+            self.refuse("container")
 
     def secure_boot(self, dkms: bool) -> bool:
         """Judge Secure Boot; return whether the module-signing key is to be enrolled."""
@@ -203,18 +183,10 @@ class _Planner:
         if not dkms or self.host.get("secure_boot") != "enabled" or self.host.get("mok_enrolled"):
             return False
         if wish == "check":
-            ubuntu = (
-                " Or set nvidia_gpu_driver_source: distro, whose modules Canonical signed."
-                if self.family == "ubuntu"
-                else ""
-            )
-            self.refuse("secure_boot", "Secure Boot is on, and the kernel would not load a module that is signed with this host's own "
-                        "key: the key is not enrolled. Set nvidia_gpu_secure_boot: enroll with nvidia_gpu_mok_password and confirm at "
-                        f"the console during the next boot; or switch Secure Boot off in the firmware.{ubuntu}")  # fmt: skip
+            signed = " Or set nvidia_gpu_driver_source: distro, whose modules Canonical signed."
+            self.refuse("secure_boot", ubuntu=signed if self.family == "ubuntu" else "")
         elif wish == "ignore":
-            self.warnings.append(
-                "Secure Boot is on and the module-signing key is not enrolled; the module will not load"
-            )
+            self.warn("secure_boot")
         return bool(wish == "enroll")
 
     def pins(self, source: str, branch: int) -> list[Json]:
@@ -237,7 +209,8 @@ class _Planner:
         """Return the plan."""
         known = self.platform()
         empty: Json = {
-            "family": self.family, "release": self.key, "source": "", "branch": 0, "module": "", "kernel": self.kernel(),
+            "family": self.family, "release": self.key, "kernel": self.kernel(),
+            "source": "", "branch": 0, "module": "",
             "repositories": [], "components": None, "pins": [], "packages": [], "wanted": [], "hold": [],
             "hold_except": [], "keep_from_unattended": [], "stream": "", "dkms": False, "enroll": False,
             "containers": {"manage": False, "engines": [], "cdi": False},
@@ -280,16 +253,16 @@ class _Planner:
 
     def version_of(self, name: str, source: str, branch: int) -> str:
         """Return the glob that a package's version must match."""
-        if source == "distro" or self.family == "rhel" or name not in {*names.DRIVER_NAMES}:
-            return str(self.asked["version"] or "") if source == "distro" and name.startswith("nvidia-smi") else ""
-        return version_glob(str(self.asked["version"] or ""), branch)
+        exact = str(self.asked["version"] or "")
+        # Where the name holds the branch, an exact version alone has to match.
+        if source == "distro" or self.family == "rhel" or not (exact or name in names.DRIVER_NAMES):
+            return ""
+        return version_glob(exact, branch)
 
     def header_packages(self, plan: Json, kernel: str, flavour: str) -> None:
         """Add the kernel's headers, for the running kernel and for those to come."""
         if self.family != "rhel" and not flavour:
-            self.warnings.append(
-                f"Kernel {kernel} is not one of the distribution's: its headers are not installed by this role, and DKMS needs them"
-            )
+            self.warn("kernel", kernel=kernel)
             return
         must, wanted = names.headers(self.family, kernel, flavour)
         plan["packages"] = [{"name": name, "version": ""} for name in must] + plan["packages"]
@@ -311,15 +284,11 @@ class _Planner:
         plan["repositories"] = [repository]
         if self.family == "rhel":
             plan["stream"] = f"nvidia-driver:{branch}-{'open' if module == 'open' else 'dkms'}"
-            self.warnings.append(
-                "DKMS comes from EPEL, which has to be enabled; packages of this family were never tried here"
-            )
+            self.warn("rhel")
 
     def finish(self, plan: Json) -> Json:
         """Add containers, warnings and refusals."""
-        plan["containers"] = _gpu_plan_containers.containers(
-            self.host, self.asked, self.family, self.warnings, self.refuse
-        )
+        plan["containers"] = _gpu_plan_containers.containers(self.host, self.asked, self.family, self.warn, self.refuse)
         _power(self.host, self.asked["power_limit"], self.refuse)
         return {**plan, "warnings": self.warnings, "refusals": self.refusals}
 
@@ -352,7 +321,7 @@ def generation(pci_id: t.Any) -> str:
     return "blackwell" if number >= 0x2900 else "turing"
 
 
-def _power(host: t.Mapping[str, t.Any], asked: t.Any, refuse: t.Callable[[str, str], None]) -> None:
+def _power(host: t.Mapping[str, t.Any], asked: t.Any, refuse: t.Callable[..., None]) -> None:
     """Refuse a power limit that a card cannot take."""
     for gpu in host.get("gpus") or []:
         watts = asked.get(gpu.get("uuid")) if isinstance(asked, t.Mapping) else asked
@@ -361,21 +330,20 @@ def _power(host: t.Mapping[str, t.Any], asked: t.Any, refuse: t.Callable[[str, s
         if watts is None or low is None or high is None:
             continue
         if not low <= float(watts) <= high:
-            refuse("power", f"nvidia_gpu_power_limit_watts {watts} is not between {low:g} and {high:g} W, which "
-                   f"{gpu.get('name')} ({gpu.get('uuid')}) can take.")  # fmt: skip
+            refuse("power", watts=watts, low=low, high=high, name=gpu.get("name"), uuid=gpu.get("uuid"))
 
 
 def gpu_plan(host: t.Mapping[str, t.Any], asked: t.Mapping[str, t.Any]) -> Json:
     """Plan what has to be on a host so that its GPUs work.
 
     :param host: ``distribution``, ``release``, ``arch`` (x86_64 ...), ``kernel`` (release), ``container`` (bool),
-        ``secure_boot`` (enabled, disabled ...), ``mok_enrolled`` (bool or None), ``gpus`` (records with ``pci_id``, ``name``,
-        ``uuid``, ``power``), ``docker`` and ``podman`` (version or empty), ``toolkit`` (version or empty),
+        ``secure_boot`` (enabled, disabled ...), ``mok_enrolled`` (bool or None), ``gpus`` (records with ``pci_id``,
+        ``name``, ``uuid``, ``power``), ``docker`` and ``podman`` (version or empty), ``toolkit`` (version or empty),
         ``static_cdi`` (bool)
     :param asked: any of :data:`DEFAULTS`
-    :returns: ``source``, ``branch``, ``module``, ``dkms``, ``enroll``, ``repositories``, ``components``, ``pins``, ``packages``,
-        ``wanted``, ``hold``, ``hold_except``, ``keep_from_unattended``, ``stream``, ``containers``, ``warnings``, ``refusals``
-        (records with ``code`` and ``message``). With refusals nothing of it may be done.
+    :returns: ``source``, ``branch``, ``module``, ``dkms``, ``enroll``, ``repositories``, ``components``, ``pins``,
+        ``packages``, ``wanted``, ``hold``, ``hold_except``, ``keep_from_unattended``, ``stream``, ``containers``,
+        ``warnings``, ``refusals`` (records with ``code`` and ``message``). With refusals nothing of it may be done.
     :raises PlanError: a setting has a value that is not known
     """
     return _Planner(host, asked).result()

@@ -15,7 +15,7 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils import _gpu_plan_nam
 from ansible_collections.genai.comfyui.plugins.plugin_utils._gpu_plan_names import Json
 
 NO_GIDS = "no-additional-gids-for-device-nodes"
-Refuse = t.Callable[[str, str], None]
+Say = t.Callable[..., None]
 
 
 def major(version: t.Any) -> int:
@@ -31,20 +31,20 @@ def engines(host: t.Mapping[str, t.Any], asked: t.Any) -> list[str]:
     return [name for name in ("docker", "podman") if host.get(name)]
 
 
-def containers(
-    host: t.Mapping[str, t.Any], asked: t.Mapping[str, t.Any], family: str, warnings: list[str], refuse: Refuse
-) -> Json:
+def containers(host: t.Mapping[str, t.Any], asked: t.Mapping[str, t.Any], family: str, warn: Say, refuse: Say) -> Json:
     """Plan toolkit, CDI and engines.
 
-    :returns: ``manage``, ``engines``, ``repositories``, ``packages``, ``runtime`` (a runtime entry for Docker is wanted),
-        ``docker_cdi`` (``features.cdi`` is wanted), ``cdi`` (the refresh service is wanted), ``cdi_flags``
+    :returns: ``manage``, ``engines``, ``repositories``, ``packages``, ``runtime`` (an entry
+        for Docker is wanted), ``docker_cdi`` (``features.cdi`` is wanted), ``cdi`` (the refresh service is wanted),
+        ``cdi_flags``
     """
     wanted = engines(host, asked["engines"])
     unknown = sorted(set(wanted) - {"docker", "podman"})
     if unknown:
-        refuse("engine", f"nvidia_gpu_container_engines names {', '.join(unknown)}; docker and podman are known.")
+        refuse("engine", names=", ".join(unknown))
     plan: Json = {"manage": bool(asked["toolkit"] and wanted), "engines": wanted, "repositories": [], "packages": [],
-                  "engine_packages": [], "engine_repositories": [], "runtime": False, "docker_cdi": False, "cdi": False, "cdi_flags": []}  # fmt: skip
+                  "engine_packages": [], "engine_repositories": [], "runtime": False, "docker_cdi": False,
+                  "cdi": False, "cdi_flags": []}  # fmt: skip
     _engine(host, asked, family, plan, refuse)
     if not plan["manage"]:
         return plan
@@ -58,18 +58,18 @@ def containers(
     # Two versions of these four do not work together.
     glob = "" if not version else (version if "-" in version else f"{version}-*")
     plan["packages"] = [{"name": name, "version": glob} for name in names.TOOLKIT_PACKAGES]
-    _cdi(host, asked, plan, warnings, refuse)
+    _cdi(host, asked, plan, warn, refuse)
     return plan
 
 
-def _engine(host: t.Mapping[str, t.Any], asked: t.Mapping[str, t.Any], family: str, plan: Json, refuse: Refuse) -> None:
+def _engine(host: t.Mapping[str, t.Any], asked: t.Mapping[str, t.Any], family: str, plan: Json, refuse: Say) -> None:
     """Plan an engine where one is asked for by name and none is there."""
     source = asked["docker_source"]
     if source not in ("distro", "docker"):
-        refuse("docker", f"nvidia_gpu_docker_source is {source!r}; distro and docker are known.")
+        refuse("docker_source", source=source)
     elif "docker" in plan["engines"] and not host.get("docker"):
         if source == "distro" and family == "rhel":
-            refuse("docker", "RHEL and its kin have no Docker of their own; set nvidia_gpu_docker_source: docker.")
+            refuse("docker_rhel")
         version = str(host["release"])
         release = "debian13" if family == "debian" and version.startswith("13") else ""
         chosen, plan["engine_repositories"] = names.docker_engine(
@@ -78,9 +78,7 @@ def _engine(host: t.Mapping[str, t.Any], asked: t.Mapping[str, t.Any], family: s
         plan["engine_packages"] = [{"name": name, "version": ""} for name in chosen]
 
 
-def _cdi(
-    host: t.Mapping[str, t.Any], asked: t.Mapping[str, t.Any], plan: Json, warnings: list[str], refuse: Refuse
-) -> None:
+def _cdi(host: t.Mapping[str, t.Any], asked: t.Mapping[str, t.Any], plan: Json, warn: Say, refuse: Say) -> None:
     """Choose between runtime entry and CDI for each engine."""
     docker, podman = "docker" in plan["engines"], "podman" in plan["engines"]
     version = host.get("docker") or ""
@@ -90,13 +88,11 @@ def _cdi(
     old_docker = docker and 0 < major(version) < 25
     wish = asked["cdi"]
     if wish not in ("auto", True, False):
-        refuse("cdi", f"nvidia_gpu_cdi is {wish!r}; auto, true and false are known.")
+        refuse("cdi", wish=wish)
     if wish is True and old_docker:
-        refuse("F9", f"Docker {version} knows no CDI; it came with 25. Leave nvidia_gpu_cdi at auto: containers then "
-               "use the runtime 'nvidia'; or install a newer Docker (nvidia_gpu_docker_source: docker).")  # fmt: skip
+        refuse("cdi_docker", version=version)
     if wish is False and podman:
-        refuse("cdi", "Podman reaches GPUs only through CDI; leave nvidia_gpu_cdi at auto, or take podman out of "
-               "nvidia_gpu_container_engines.")  # fmt: skip
+        refuse("cdi_podman")
     plan["cdi"] = wish is not False and (podman or (docker and not old_docker))
     plan["runtime"] = docker
     plan["docker_cdi"] = bool(docker and plan["cdi"] and not old_docker)
@@ -107,10 +103,6 @@ def _cdi(
     else:
         plan["cdi_flags"] = list(flags)
         if old_podman and NO_GIDS not in flags:
-            refuse("F9", f"Podman {host['podman']} refuses specifications with additionalGids, which the toolkit writes. Leave "
-                   f"nvidia_gpu_cdi_feature_flags unset, or add {NO_GIDS}.")  # fmt: skip
+            refuse("F9", version=host["podman"], flag=NO_GIDS)
     if host.get("static_cdi") and plan["cdi"]:
-        warnings.append(
-            "/etc/cdi/nvidia.yaml defines the same devices as the refresh service and goes stale with each driver: "
-            "it is not this role's, so remove it yourself"
-        )
+        warn("static_cdi")

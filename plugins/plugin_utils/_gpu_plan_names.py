@@ -167,7 +167,7 @@ def debian_flavour(kernel: str) -> str:
 
 
 def ubuntu_flavour(kernel: str, release: str) -> str:
-    """Return what Ubuntu's packages for this kernel are named after, such as ``generic-hwe-24.04``; empty if unknown."""
+    """Return what Ubuntu's packages for a kernel are named after, such as ``generic-hwe-24.04``; empty if unknown."""
     match = re.fullmatch(r"(\d+)\.(\d+)\.\d+-\d+-([a-z0-9]+(?:-64k)?)", kernel)
     if not match:
         return ""

@@ -104,7 +104,7 @@ def gpu_reboot(state: Facts, facts: Facts, policy: str, connection: str) -> Json
     if policy not in ("never", "auto", "always"):
         raise PlanError(f"nvidia_gpu_reboot is {policy!r}; never, auto and always are known")
     driver = facts["driver"]
-    running = next((k for k in state["kernels"] if k["release"] == state["running_kernel"]), {"modules": []})
+    built = [k["modules"] for k in state["kernels"] if k["release"] == state["running_kernel"]]
     reason, load = "", False
     if driver["loaded"]:
         installed = driver["library_version"] or driver["installed_version"]
@@ -115,7 +115,7 @@ def gpu_reboot(state: Facts, facts: Facts, policy: str, connection: str) -> Json
         return {"load": False, "reboot": False, "needed": False, "reason": ""}
     elif set(driver["modules"] or []) & {"nouveau", "nova_core"}:
         reason = "another driver (nouveau) holds the card"
-    elif not running["modules"]:
+    elif not any(built):
         reason = f"the running kernel {state['running_kernel']} has no driver module"
     else:
         load = not state["container"]

@@ -136,3 +136,29 @@ case "$1" in
   *) exit 255 ;;
 esac
 """
+
+# Makes a host with one RTX 3090 on its bus and no driver. The repositories' addresses are links, to be turned elsewhere.
+SETUP = r"""#!/bin/sh
+set -e
+card=/srv/fake/root/sys/bus/pci/devices/0000:01:00.0
+mkdir -p $card /srv/fake/root/proc/driver /srv/fake/root/sys/module /srv/fake/root/dev
+for name in usr lib etc run var boot; do ln -sfn /$name /srv/fake/root/$name; done
+echo 0x10de > $card/vendor; echo 0x2204 > $card/device; echo 0x030000 > $card/class
+mkdir -p /srv/repo/debian12 /srv/repo/debian13 /srv/repo/stable/deb
+for release in debian12 debian13; do ln -sfn /srv/repo/cuda /srv/repo/$release/x86_64; done
+ln -sfn /srv/repo/toolkit /srv/repo/stable/deb/amd64
+install -m 0755 /srv/repo/mokutil /usr/bin/mokutil
+"""
+
+# Stands for modprobe or a boot: what the kernel tells with a driver of that version, or with none.
+LOAD = r"""#!/bin/sh
+set -e
+root=/srv/fake/root
+rm -rf $root/proc/driver/nvidia $root/sys/module/nvidia $root/dev/nvidia* /srv/fake/gpu.json
+[ -n "$1" ] || exit 0
+mkdir -p $root/proc/driver/nvidia $root/sys/module/nvidia
+echo "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  $1  Release Build  (root@dummy)" > $root/proc/driver/nvidia/version
+echo "$1" > $root/sys/module/nvidia/version
+touch $root/dev/nvidia0 $root/dev/nvidiactl $root/dev/nvidia-uvm
+echo "{\"loaded\": \"$1\"}" > /srv/fake/gpu.json
+"""

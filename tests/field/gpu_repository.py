@@ -19,11 +19,11 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from gpu_dummies import FAKE_CTK, FAKE_SMI, POSTINST, REFRESH_PATH, REFRESH_SERVICE
+from gpu_dummies import FAKE_CTK, FAKE_MOKUTIL, FAKE_SMI, LOAD, POSTINST, REFRESH_PATH, REFRESH_SERVICE, SETUP
 
 KERNELS = {"bookworm": "6.1.0-99-amd64", "trixie": "6.12.990+deb13-amd64"}
 """The kernel that each release's host is said to have."""
-SCRIPTS = {"usr/bin/nvidia-smi", "usr/bin/nvidia-ctk", "usr/sbin/dkms"}
+SCRIPTS = {"usr/bin/nvidia-smi", "usr/bin/nvidia-ctk", "usr/bin/docker", "usr/bin/podman", "usr/sbin/dkms"}
 
 
 class Dummy:
@@ -73,6 +73,10 @@ def kernel_packages() -> list[Dummy]:
         )
     found.append(Dummy("linux-headers-amd64", "99"))
     found.append(Dummy("linux-image-amd64", "99"))
+    # Engines in small: one that does not run, and one of the version that needs a workaround.
+    found.append(Dummy("docker.io", "99").holding({"usr/bin/docker": "#!/bin/sh\nexit 1\n"}))
+    found.append(Dummy("docker-cli", "99"))
+    found.append(Dummy("podman", "4.3.1").holding({"usr/bin/podman": "#!/bin/sh\necho podman version 4.3.1\n"}))
     return found
 
 
@@ -131,6 +135,7 @@ class Keys:
         home.mkdir(mode=0o700, parents=True)
         self.old = ["--faked-system-time", "20200101T000000!"]
         self.fingerprints: dict[str, str] = {}
+        self.public: dict[str, bytes] = {}
         for name in ("right", "wrong", "expired"):
             old = self.old if name == "expired" else []
             life = "1y" if name == "expired" else "never"
@@ -139,21 +144,20 @@ class Keys:
             )
             listing = self.gpg("--with-colons", "--list-keys", f"{name}@example.com").decode()
             self.fingerprints[name] = next(line.split(":")[9] for line in listing.splitlines() if line[:3] == "fpr")
+            self.public[name] = self.gpg("--armor", "--export", f"{name}@example.com")
+            if old:
+                # The vendor renewed it and signs on; whoever has the old copy sees an expired key.
+                self.gpg("--quick-set-expire", self.fingerprints[name], "0")
 
     def gpg(self, *words: str) -> bytes:
         """Run gpg in its own home."""
         command = ["gpg", "--homedir", str(self.home), "--batch", "--yes", "--quiet", *words]
         return subprocess.run(command, check=True, capture_output=True, env={**os.environ, "LC_ALL": "C"}).stdout
 
-    def export(self, name: str) -> bytes:
-        """Return the public key as armored text."""
-        return self.gpg("--armor", "--export", f"{name}@example.com")
-
     def sign(self, name: str, text: Path) -> None:
         """Write InRelease beside a Release file."""
-        old = self.old if name == "expired" else []
         out = str(text.with_name("InRelease"))
-        self.gpg(*old, "--local-user", f"{name}@example.com", "--output", out, "--clearsign", str(text))
+        self.gpg("--local-user", f"{name}@example.com", "--output", out, "--clearsign", str(text))
 
     def close(self) -> None:
         """End the agent that gpg started."""
@@ -211,11 +215,14 @@ def make(out: Path) -> None:
             keys.sign(key, out / name / "Release")
         (out / "keys").mkdir()
         for name, fingerprint in keys.fingerprints.items():
-            (out / "keys" / f"{name}.asc").write_bytes(keys.export(name))
+            (out / "keys" / f"{name}.asc").write_bytes(keys.public[name])
             (out / "keys" / f"{name}.fingerprint").write_text(fingerprint)
     finally:
         keys.close()
     shutil.rmtree(pool)
+    for name, text in (("setup.sh", SETUP), ("load.sh", LOAD), ("mokutil", FAKE_MOKUTIL)):
+        (out / name).write_text(text)
+        (out / name).chmod(0o755)
     subprocess.run(["tar", "-C", str(out), "-cf", f"{out}.tar", "."], check=True)
 
 
