@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,22 +144,29 @@ def popen(words: Sequence[str], env: Mapping[str, str] | None = None, **more: An
     """Start a program with a plain environment and without a shell; raises OSError where that cannot be done."""
     # pylint: disable-next=ansible-bad-function  # AnsibleModule.run_command returns whole outputs; these are streams
     process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - fixed programs, no shell
-        words, env={**_ENVIRONMENT, **(env or {})}, **more
+        words, env={**_ENVIRONMENT, **(env or {})}, start_new_session=True, **more
     )
     return process
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill *process* and what it started, which would keep its pipes open."""
+    if process.poll() is None:
+        with suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextmanager
 def ended(process: subprocess.Popen[bytes], clock: Clock) -> Iterator[None]:
     """Kill *process* when the time is up, and at the end in any case, so that nobody waits for it."""
-    timer = threading.Timer(clock.left(), process.kill)
+    timer = threading.Timer(clock.left(), kill, [process])
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
-        process.kill()
+        kill(process)
         process.wait()
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream:

@@ -15,7 +15,14 @@ import subprocess
 import tempfile
 from typing import IO, Any
 
-from ansible_collections.genai.comfyui.plugins.module_utils._scan_base import TIME_IS_UP, Place, Scan, ended, popen
+from ansible_collections.genai.comfyui.plugins.module_utils._scan_base import (
+    TIME_IS_UP,
+    Place,
+    Scan,
+    ended,
+    kill,
+    popen,
+)
 from ansible_collections.genai.comfyui.plugins.module_utils._scan_sieve import Sieve
 
 _ENVIRONMENT = {
@@ -148,6 +155,6 @@ class _Repository:
         try:
             return process.communicate(timeout=min(_PATIENCE, max(0.01, self._scan.clock.left())))[0]
         except subprocess.TimeoutExpired:
-            process.kill()
+            kill(process)
             process.communicate()
             return None

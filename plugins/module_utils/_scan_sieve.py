@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import IO
 
-from ansible_collections.genai.comfyui.plugins.module_utils._scan_base import TIME_IS_UP, Clock, ended, popen
+from ansible_collections.genai.comfyui.plugins.module_utils._scan_base import TIME_IS_UP, Clock, ended, kill, popen
 
 _GREP = ("/usr/bin/grep", "/bin/grep")
 _BATCH_BYTES = 96 * 1024
@@ -101,7 +101,7 @@ class Sieve:
         try:
             found, told = process.communicate(timeout=max(0.01, self._clock.left()))
         except subprocess.TimeoutExpired:
-            process.kill()
+            kill(process)
             process.communicate()
             yield from ((path, TIME_IS_UP) for path in batch)
             return

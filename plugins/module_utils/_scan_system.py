@@ -13,7 +13,14 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.genai.comfyui.plugins.module_utils._scan_base import TIME_IS_UP, Place, Scan, ended, popen
+from ansible_collections.genai.comfyui.plugins.module_utils._scan_base import (
+    TIME_IS_UP,
+    Place,
+    Scan,
+    ended,
+    kill,
+    popen,
+)
 from ansible_collections.genai.comfyui.plugins.module_utils._scan_sieve import Sieve
 
 _ENGINES = ("docker", "podman")
@@ -138,7 +145,7 @@ def _output(scan: Scan, *words: str) -> bytes | None:
     try:
         out, _told = process.communicate(timeout=min(_PATIENCE, max(0.01, scan.clock.left())))
     except subprocess.TimeoutExpired:
-        process.kill()
+        kill(process)
         process.communicate()
         scan.skip(words[0], "container engine did not answer in time")
         return None
