@@ -59,13 +59,16 @@ def launch_args(
         raise LaunchError("launch_args needs the facts of genai.comfyui.gpu_facts (comfyui_gpu).")
     told: Json = {"profile": None, "args": [], "reasons": [], "warnings": [], "optional": []}
     wanted = _wanted(facts["gpus"], gpus)
-    if profile == "none" or not help_text or gpus in ("none", "cpu", []) or not (wanted or profile != "auto"):
+    if profile == "none" or not help_text or gpus in ("none", "cpu", []):
+        return told
+    told["warnings"] = _absent(facts["gpus"], gpus)
+    if not wanted and profile == "auto":
         return told
     told["profile"] = profile if profile != "auto" else profile_of(wanted[0])
     host = _Host(wanted, told["profile"], facts.get("ram_mib"), known_flags(help_text), names)
     said = _words(own)
     groups = exclusive_flags(help_text)
-    told["warnings"] = [*_unknown(own, help_text), *_clashes(said, groups), *host.complaints(said), *host.notes()]
+    told["warnings"] += [*_unknown(own, help_text), *_clashes(said, groups), *host.complaints(said), *host.notes()]
     taken = {flag for flag, _values in said}
     for words, reason in host.derived():
         rivals = {words[0]}.union(*(group for group in groups if words[0] in group))
@@ -120,11 +123,24 @@ def _wanted(gpus: list[Json], chosen: t.Any) -> list[Json]:
     found = []
     for gpu in gpus:
         slices = [one for one in gpu.get("mig", {}).get("devices", []) if one.get("uuid") and str(one["uuid"]) in keys]
-        if {str(gpu.get("index")), str(gpu.get("uuid"))} & keys:
+        # CUDA takes the beginning of a UUID as well.
+        if str(gpu.get("index")) in keys or any(
+            one.startswith("GPU-") and str(gpu.get("uuid")).startswith(one) for one in keys
+        ):
             found.append(gpu)
         # A slice has the card's abilities and its own memory.
         found += [{**gpu, "vram_mib": one["vram_mib"]} for one in slices]
     return found
+
+
+def _absent(gpus: list[Json], chosen: t.Any) -> list[str]:
+    """Name the indices that no GPU has; without a driver, nobody knows the indices."""
+    have = {one.get("index") for one in gpus}
+    asked = [one for one in (chosen if isinstance(chosen, list) else [chosen]) if str(one).isdecimal()]
+    wrong = [str(one) for one in asked if int(one) not in have]
+    if not wrong or not gpus or None in have:
+        return []
+    return [f"gpus names {', '.join(wrong)}, which this host does not have; ComfyUI may then see no GPU at all."]
 
 
 def _words(own: list[str]) -> list[tuple[str, list[str]]]:

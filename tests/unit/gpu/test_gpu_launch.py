@@ -185,6 +185,16 @@ def test_only_the_instances_gpus_count() -> None:
     assert "the card has 10" in warning
 
 
+def test_a_gpu_that_is_not_there() -> None:
+    facts = {"gpus": [gpu(uuid="GPU-3f1c")], "ram_mib": 65536}
+    for chosen in (1, "1", [0, 1]):
+        (warning,) = launch.launch_args(facts, H2025, [], chosen)["warnings"]
+        assert warning == "gpus names 1, which this host does not have; ComfyUI may then see no GPU at all."
+    assert launch.launch_args({"gpus": [gpu(index=None)]}, H2025, [], 1)["warnings"] == []
+    assert launch.launch_args(facts, H2025, [], "GPU-3f")["profile"] == "rtx-3090"
+    assert launch.launch_args(facts, H2025, [], "GPU-4f")["profile"] is None
+
+
 def test_profiles_by_id_by_name_and_by_hand() -> None:
     assert launch.profile_of({"pci_id": None, "name": "NVIDIA GeForce RTX 3090"}) == "rtx-3090"
     assert launch.profile_of({"pci_id": "10de:ffff", "name": "NVIDIA GeForce RTX 3090 Laptop GPU"}) is None
