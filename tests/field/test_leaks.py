@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.xdist_group("host
 
 # Where a secret is meant to be.
 MEANT = {
-    "srv-1": ["/opt/comfyui/instances/default/ComfyUI/login/PASSWORD"],
+    "srv-1": [f"/opt/comfyui/instances/default/ComfyUI/login/{name}" for name in ("PASSWORD", "ACCEPT.json")],
     "cli-1": ["/srv/notebooks.env", "/etc/comfyui-mcp.json"],
 }
 

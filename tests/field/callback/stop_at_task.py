@@ -33,5 +33,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Count, and stop without any goodbye."""
         self.seen += 1
-        if self.seen == int(os.environ.get("STOP_AT_TASK", "0")):
+        name = os.environ.get("STOP_AT_NAME")
+        if self.seen == int(os.environ.get("STOP_AT_TASK", "0")) or (name and name in task.get_name()):
             os.kill(os.getpid(), signal.SIGKILL)
