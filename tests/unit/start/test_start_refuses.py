@@ -213,9 +213,8 @@ def test_a_server_without_a_site(locked: Locked) -> None:
 def test_another_token_in_the_process(locked: Locked) -> None:
     other = "$2b$04$.l67gbXnpq3SCr40InCJAuLvab/U6qEItVCjTuD27BclzAYPjDDXe"
     path = locked.pair.password_file
-    (locked.pair.code / "custom_nodes" / "ComfyUI-Login-Guard" / "prestartup_script.py").write_text(
-        f"open({str(path)!r}, 'w').write({other + chr(10) + USERNAME!r})\n"
-    )
+    change = f"open({str(path)!r}, 'w').write({other + chr(10) + USERNAME!r})\n"
+    locked.pair.add_node("early", {"prestartup_script.py": change})
     said = locked.refused()
     assert "strangers are refused, and so is the token 9dd7d353a709: the server holds another one" in said
     assert other not in said

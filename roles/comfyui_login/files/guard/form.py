@@ -133,7 +133,8 @@ class Form:
         return refusal(429, "Too many attempts.", **{"Retry-After": str(seconds)})
 
     async def _fields(self, request: web.Request) -> Any:
-        if request.content_type not in _FORMS:
+        # No browser compresses a form.
+        if request.content_type not in _FORMS or "Content-Encoding" in request.headers:
             return {}
         # Only a request with this limit stops reading in time; the original knows ComfyUI's own, 100 MiB.
         bounded = request.clone(client_max_size=FORM_LIMIT)
