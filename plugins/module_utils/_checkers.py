@@ -230,9 +230,12 @@ def _systemd_unit(candidate: Candidate) -> None:
         os.mkdir(os.path.join(units, parent), 0o700)
         place = os.path.join(units, parent, name)
     os.symlink(candidate.path, place)
-    words = ["systemd-analyze", "verify", "--man=no", unit if parent.endswith(".d") else place]
-    ran = _ran(words, {**_clean(candidate), "SYSTEMD_UNIT_PATH": f"{units}:"})
-    said = [line for line in ran.said.splitlines() if place in line]
+    words = ["systemd-analyze", "verify", "--man=no", unit if unit != name else place]
+    # The unit that a drop-in belongs to may lie beside it; of two drop-ins of one name the first folder's counts.
+    beside = os.path.dirname(os.path.dirname(candidate.path)) if unit != name else ""
+    folders = ":".join(filter(None, [units, beside])) + ":"
+    ran = _ran(words, {**_clean(candidate), "SYSTEMD_UNIT_PATH": folders})
+    said = [line.replace(place, candidate.link) for line in ran.said.splitlines() if place in line]
     if said:
         raise Refused("\n".join(said))
     if ran.status:

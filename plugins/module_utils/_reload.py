@@ -262,10 +262,10 @@ def _do(reload: Reload) -> None:
         unit, action = reload.words
         said = _systemd.systemctl(action, unit, timeout=_TIMEOUT)
         if not said:
+            # One that ends well by itself is "inactive" now, which is no fault.
             after = _systemd.settled([unit], 10.0)[unit]
-            said = (
-                "" if after.active == "active" else f"it is {after.active} ({after.sub}) now; see journalctl -u {unit}"
-            )
+            if after.active == "failed" or after.sub.startswith("auto-restart"):
+                said = f"it is {after.active} ({after.sub}) now; see journalctl -u {unit}"
         if said:
             raise ReloadError(f"{reload}: {said}")
     elif reload.kind == "compose":

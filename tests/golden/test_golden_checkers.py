@@ -25,10 +25,12 @@ OTHER_SECRET = "Hunter-Two-Is-Not-Ours"
 LETTER = TOKENS["letter"]
 
 
-def sync(path: Path, codec: str, key: str | None, token: str = LETTER, **others: Any) -> Outcome:
+def sync(
+    path: Path, codec: str, key: str | None, token: str = LETTER, main_password: str = PASSWORD, **others: Any
+) -> Outcome:
     """Let sync write the token; nothing that is said holds a value."""
     given = {"id": "one", "path": str(path), "codec": codec, "key": key, **others}
-    main = {"username": "admin", "password": PASSWORD, "token": token, "version": "v7"}
+    main = {"username": "admin", "password": main_password, "token": token, "version": "v7"}
     outcome = agree([given], {"main": main}, False)
     body = token.rsplit("$", 1)[-1]
     pieces = [body[start : start + 8] for start in range(0, len(body) - 8, 4)]
@@ -139,7 +141,7 @@ def test_compose_without_its_environment(tmp_path: Path, with_programs: Any) -> 
 
 
 def test_haproxy_takes_our_maps(tmp_path: Path, with_programs: Any) -> None:
-    """HAProxy loads the map from within a configuration made for it; a folder in its place it does not."""
+    """HAProxy loads the map from within a configuration made for it. It has no map that it would refuse."""
     with_programs("haproxy")
     path = tmp_path / "tokens.map"
     path.write_text("# ours\n", encoding="utf-8")
@@ -149,20 +151,23 @@ def test_haproxy_takes_our_maps(tmp_path: Path, with_programs: Any) -> None:
 
 @pytest.mark.parametrize("drop_in", [True, False])
 def test_systemd_units(tmp_path: Path, with_programs: Any, drop_in: bool) -> None:
-    """Units and drop-ins are judged under their own names."""
+    """Units and drop-ins are judged under their own names, also by what systemd would only warn of."""
     with_programs("systemd-analyze")
-    folder = tmp_path / "web.service.d" if drop_in else tmp_path
-    folder.mkdir(exist_ok=True)
-    path = folder / ("token.conf" if drop_in else "web.service")
-    start = "" if drop_in else "ExecStart=/bin/true\n"
-    marks = "# BEGIN token\n# old\n# END token\n"
-    path.write_text(f"[Service]\n{start}Nonsense={OTHER_SECRET}\n{marks}", encoding="utf-8")
-    given: dict[str, Any] = {"validate": "systemd_unit", "field": "username"}
+    unit = tmp_path / "web.service"
+    path = tmp_path / "web.service.d" / "token.conf" if drop_in else unit
+    path.parent.mkdir(exist_ok=True)
+    unit.write_text("[Service]\nExecStart=/bin/true\n", encoding="utf-8")
+    marks = "# BEGIN token\n#\n# END token\n"
+    start = "[Service]\n" if drop_in else "[Service]\nExecStart=/bin/true\n"
+    # The value is an assignment that systemd knows, so that the file may hold it.
+    given: dict[str, Any] = {"validate": "systemd_unit", "field": "password"}
+    path.write_text(f"{start}Nonsense={OTHER_SECRET}\n{marks}", encoding="utf-8")
     outcome = sync(path, "line", "token", **given)
-    if not drop_in:
-        assert "Unknown key" in text_of(outcome)
-        assert f"{path}:" in text_of(outcome)
-    assert outcome.error is not None or drop_in
+    assert "systemd_unit refuses the new content" in text_of(outcome)
+    assert re.search(rf"{re.escape(str(path))}:\d+: Unknown key", text_of(outcome))
+    path.write_text(start + marks, encoding="utf-8")
+    outcome = sync(path, "line", "token", main_password="Restart=on-failure", **given)
+    assert (outcome.error, outcome.records[0]["validated"]) == (None, True)
 
 
 def test_visudo_like_commands(tmp_path: Path) -> None:

@@ -36,6 +36,9 @@ def main(words: list[str]) -> int:
     if words[0] == "restart":
         if unit["pid"]:
             os.kill(unit["pid"], signal.SIGKILL)
+        if unit.get("ends"):
+            (HOME / "unit.json").write_text(json.dumps({**unit, "active": unit["ends"], "pid": 0}))
+            return 0
         process = subprocess.Popen(
             ["sleep", "600"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -214,6 +214,19 @@ def test_unit_that_fails(tmp_path: Path, unit: Path) -> None:
     assert (again.error, states(again)) == (None, ["done"])
 
 
+@pytest.mark.parametrize(
+    ("ends", "fault"), [("failed", "it is failed (x) now; see journalctl -u web"), ("inactive", "")]
+)
+def test_unit_that_ends_at_once(tmp_path: Path, unit: Path, ends: str, fault: str) -> None:
+    """A restart that systemd takes for done, and the unit falls over right after; or it was done and needed no more."""
+    (unit / "unit.json").write_text(json.dumps({**read_unit(unit), "ends": ends}))
+    path = file(tmp_path / "a", f"T='{DOT}'\n")
+    outcome = sync(tmp_path, consumer(path, reload={"systemd": "web"}))
+    assert states(outcome) == ["pending" if fault else "done"]
+    assert fault in str(outcome.error or "")
+    assert (outcome.error is None) == (not fault)
+
+
 def test_what_does_not_run_is_left_alone(tmp_path: Path, unit: Path) -> None:
     """A stopped unit will read the new file when it starts; a unit that is not there is told."""
     os.kill(read_unit(unit)["pid"], signal.SIGKILL)
