@@ -87,10 +87,12 @@ _raw:
         - While a rotation is aborted, the version that is withdrawn, so that whoever holds it goes back.
       type: dict
     distribute:
-      description: Which of them every consumer but a server's own file should hold now, V(current) or V(pending).
+      description:
+        - Which of them every consumer but a server's own file should hold now, V(current) or V(pending).
+        - Null is the current one, but what holds the pending one already keeps it.
       type: str
     serve:
-      description: Which of them a server's own file should hold now, V(current) or V(pending).
+      description: Which of them a server's own file should hold now, as C(distribute) has it.
       type: str
     accept:
       description:

@@ -46,6 +46,10 @@ def apply(store: Store, wanted: Wanted, *, declared: Callable[[str], Declared], 
     :raises RotationError, EvidenceError: refused. :raises TruthError, HashingError, StoreError: as they say.
     """
     edit = _Edit(wanted, declared, check_mode)
+    settle = getattr(store, "settle", None)
+    if wanted.state == "status" and settle is not None and not check_mode:
+        # A playbook asks this first. What it then does to hosts must not go by an old or unpublished truth.
+        settle(True)
     before, after = change(store, edit, dry_run=check_mode or wanted.state == "status", fresh=True)
     return {
         "changed": before != after,

@@ -83,8 +83,8 @@ def next_actions(item: Credential) -> list[str]:
     accepted = " and ".join(one["version"] for one in shown["accept"])
     steps = {
         "accept": f"guards accept {accepted}",
-        "distribute": f"consumers hold {label[shown['distribute']]}",
-        "serve": f"PASSWORD of each server holds {label[shown['serve']]}",
+        "distribute": f"consumers hold {label[shown['distribute'] or 'current']}",
+        "serve": f"PASSWORD of each server holds {label[shown['serve'] or 'current']}",
     }
     if item["rotation"].get("aborting") and item["rotation"]["phase"] == "accepted":
         return [steps["distribute"], steps["serve"], steps["accept"]]

@@ -22,9 +22,10 @@ def view(item: Credential) -> dict[str, Any]:
     Keys: ``username``, ``password`` (None when people own it), ``token``, ``version``, ``made``, ``retired`` (list of
     ``version``, ``fingerprint``, ``retired``); where there is one, ``pending`` / ``previous`` (``token``, ``version``,
     and ``password`` where it is another one); and what the field should be now: ``distribute`` (the label that every
-    consumer but a server's PASSWORD holds), ``serve`` (the label that PASSWORD holds), ``accept`` (list of
-    ``version``, ``token``, ``expires``: what a guard accepts) and ``epoch`` (whole seconds since 1970 or 0: older
-    browser sessions do not count). ``expires`` is whole seconds since 1970, or None.
+    consumer but a server's PASSWORD holds), ``serve`` (the label that PASSWORD holds), ``accept`` (list of ``version``,
+    ``token``, ``expires``: what a guard accepts) and ``epoch`` (whole seconds since 1970 or 0: older browser sessions
+    do not count). ``expires`` is whole seconds since 1970, or None. A label None is the current one, but what holds
+    the pending one keeps it.
 
     A version that is being withdrawn is shown as ``previous``, so that whoever holds it goes back.
     """
@@ -57,7 +58,7 @@ def view(item: Credential) -> dict[str, Any]:
     return shown
 
 
-def _wanted(item: Credential) -> tuple[str, str, list[tuple[str, int | None]]]:
+def _wanted(item: Credential) -> tuple[str | None, str | None, list[tuple[str, int | None]]]:
     """Return (distribute, serve, accepted versions with their ends): what the phase wants of the field."""
     labels, rotation = item["labels"], item["rotation"]
     current, pending, previous = labels["current"], labels["pending"], labels["previous"]
@@ -74,9 +75,11 @@ def _wanted(item: Credential) -> tuple[str, str, list[tuple[str, int | None]]]:
         # Nobody gets in with the old token from the first moment on; clients are refused until they have the new one.
         return "pending", "pending", both[1:]
     bare = rotation.get("acceptor") == "none"
-    serve = "pending" if phase == "distributed" or (bare and phase == "accepted") else "current"
-    distribute = "current" if phase == "pending" else "pending"
-    return distribute, serve, both[::-1] if serve == "pending" else both
+    if phase == "distributed" or (bare and phase == "accepted"):
+        return "pending", "pending", both[::-1]
+    # Nobody should hold the new token yet. Whoever does got it when the rotation was further (this truth is an older
+    # copy), perhaps from a server that takes no other by now: to go back would be to be refused.
+    return None if phase == "pending" else "pending", None, both
 
 
 def _overlaps(rotation: Rotation) -> bool:

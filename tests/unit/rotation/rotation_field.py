@@ -101,7 +101,7 @@ class Run:
     """One run of the playbook by one controller.
 
     :param down: servers and clients that cannot be reached in this run.
-    :param order: ``playbook`` (accept, clients, PASSWORD) or ``hosts`` (each server completely, then clients).
+    :param order: ``playbook``, or ``planner first``: the planner is asked before the field was touched.
     :param early: the deliberately wrong order, to bring out a state before the truth has it.
     """
 
@@ -114,6 +114,8 @@ class Run:
         self._down = down
         self._order = order
         self._early = early
+        self._early_view: Any = None
+        self._seen_now: set[str] = set()
 
     # --- the store, as the vault file with a publish command behaves
 
@@ -133,13 +135,18 @@ class Run:
         self._publish()
 
     def read(self) -> tuple[Any, str]:
+        assert not self.world.dirty[self._who], "what is not published is not handed out"
         return self.world.local[self._who].value, self.world.local[self._who].text
 
     def write(self, document: Any, etag: str | None) -> str:
         doc = Doc.of(document)
         assert etag == self.world.local[self._who].text
         if self._early:
-            self._bring_out(_truth.view(document, "main"))
+            self._early_view = _truth.view(document, "main")
+            for index in range(len(SERVERS)):
+                self._bring(index)
+            self._clients()
+            self._early_view = None
         dirty = self._mine(self.world.dirty, True)
         self._step("truth written", local=self._mine(self.world.local, doc), dirty=dirty)
         self._publish(doc)
@@ -170,7 +177,13 @@ class Run:
 
         outer = self
         real = _rotation_run._Edit._make
-        wanted = _rotation_run.Wanted(["main"], state, evidence=self.evidence(), now=spell(self.world.clock), **options)
+        wanted = _rotation_run.Wanted(
+            ["main"],
+            state,
+            evidence=self.evidence() if self._seen_now else None,
+            now=spell(self.world.clock),
+            **options,
+        )
         _rotation_run._Edit._make = make  # type: ignore[method-assign]
         try:
             places = Declared(list(SERVERS), list(CLIENTS), [], [])
@@ -181,57 +194,84 @@ class Run:
         return record
 
     def go(self, first: str, **options: Any) -> str:
-        """Run the playbook: the first state, then field and ``advanced`` in turns; return the phase it stops in."""
-        done = self.plan(first, **options)
+        """Run the playbook to its end; return the phase it stops in.
+
+        As rotate.yml: what is urgent at once, then the field, and a rotation starts only when the field was seen.
+        """
+        self.plan("status")
+        if first != "started" or options.get("reason") == "compromise" or self._order == "planner first":
+            self._seen_now = {name.partition(":")[0] for name in (*SERVERS, *CLIENTS)}
+            self.plan(first, **options)
+            first = "advanced"
+        done = self._passes()
+        if first == "started" and self.plan(first, **options)["changed"]:
+            done = self._passes()
+        return str(done["phase"])
+
+    def _passes(self) -> dict[str, Any]:
         while True:
-            self._bring_out(_truth.view(self.read()[0], "main"))
-            done = self.plan("advanced")
-            if not done["changed"]:
-                return str(done["phase"])
+            self._seen_now: set[str] = set()
+            done, moved = self._pass()
+            if not moved:
+                return done
+
+    def _pass(self) -> tuple[dict[str, Any], bool]:
+        """Bring every host in line once; return what the planner said last, and whether it moved."""
+        moved = False
+        if self.world.servers[0].guard:
+            for index in range(len(SERVERS)):
+                self._bring(index)
+            moved = self.plan("advanced")["changed"]
+        else:
+            for index in range(len(SERVERS)):
+                self._bring(index)
+                self._clients()
+        self._clients()
+        done = self.plan("advanced")
+        return done, moved or done["changed"]
 
     def _reach(self, name: str) -> bool:
         return name.partition(":")[0] != self._down
 
-    def _bring_out(self, view: Any) -> None:
-        guards = self.world.servers[0].guard
-        serve = view["pending"]["token"] if view["serve"] == "pending" else view["token"]
-        give = view["pending"]["token"] if view["distribute"] == "pending" else view["token"]
-        if guards and self._order == "playbook":
-            self._each_server(lambda i: self._accept(i, view))
-            self._clients(give)
-            self._each_server(lambda i: self._password(i, serve))
-        elif guards:
-            self._each_server(lambda i: (self._accept(i, view), self._password(i, serve)))
-            self._clients(give)
-        else:
-            self._each_server(lambda i: (self._password(i, serve), self._restart(i), self._clients(give)))
-            self._clients(give)
+    def _view(self) -> Any:
+        return self._early_view or _truth.view(self.read()[0], "main")
 
-    def _each_server(self, act: Callable[[int], object]) -> None:
-        for index, name in enumerate(SERVERS):
-            if self._reach(name):
-                act(index)
+    def _bring(self, index: int) -> None:
+        """Bring a server in line, unless its files hold what this truth never knew."""
+        if not self._reach(SERVERS[index]):
+            return
+        self._seen_now.add(SERVERS[index].partition(":")[0])
+        view, one = self._view(), self.world.servers[index]
+        known = _rotation_run.known_fingerprints(self.read()[0])
+        held = [one.password, *(value for _version, value, _end in one.accept if one.guard)]
+        if not self._early_view and any(fingerprint(value) not in known for value in held):
+            return
+        if one.guard:
+            entries = tuple((entry["version"], entry["token"], entry["expires"]) for entry in view["accept"])
+            self._server(index, "accept file", accept=entries)
+        self._server(index, "PASSWORD", password=self._value(view, "serve", one.password))
+        if not one.guard:
+            self._server(index, "restart", holds=self.world.servers[index].password)
 
-    def _accept(self, index: int, view: Any) -> None:
-        entries = tuple((one["version"], one["token"], one["expires"]) for one in view["accept"])
-        self._server(index, "accept file", accept=entries)
-
-    def _password(self, index: int, value: str) -> None:
-        self._server(index, "PASSWORD", password=value)
-
-    def _restart(self, index: int) -> None:
-        self._server(index, "restart", holds=self.world.servers[index].password)
+    @staticmethod
+    def _value(view: Any, option: str, held: str) -> str:
+        """Return what a file is to hold; where nothing is said, one with the pending token keeps it."""
+        pending = view.get("pending", {}).get("token")
+        keeps = view[option] is None and held == pending
+        value: str = pending if view[option] == "pending" or keeps else view["token"]
+        return value
 
     def _server(self, index: int, what: str, **changes: Any) -> None:
         servers = list(self.world.servers)
         servers[index] = replace(servers[index], **changes)
         self._step(f"{what} of {SERVERS[index]}", servers=tuple(servers))
 
-    def _clients(self, value: str) -> None:
+    def _clients(self) -> None:
         for index, name in enumerate(CLIENTS):
             if self._reach(name):
+                self._seen_now.add(name.partition(":")[0])
                 clients = list(self.world.clients)
-                clients[index] = value
+                clients[index] = self._value(self._view(), "distribute", clients[index])
                 self._step(f"file of {name}", clients=tuple(clients))
 
     # --- what is seen
@@ -246,17 +286,24 @@ class Run:
                 {
                     "host": name.partition(":")[0],
                     "id": name.partition(":")[2],
-                    "reachable": self._reach(name),
-                    **({"version": labels.get(held), "fingerprint": fingerprint(held)} if self._reach(name) else {}),
+                    **self._consumer(name, labels, held),
                 }
                 for name, held in zip(CLIENTS, self.world.clients)
             ],
         }
 
+    def _consumer(self, name: str, labels: dict[str, str], held: str) -> dict[str, Any]:
+        if not self._looked_at(name):
+            return {"reachable": False}
+        return {"reachable": True, "version": labels.get(held), "fingerprint": fingerprint(held)}
+
+    def _looked_at(self, name: str) -> bool:
+        return self._reach(name) and name.partition(":")[0] in self._seen_now
+
     def _seen(self, index: int, labels: dict[str, str]) -> dict[str, Any]:
         host, _colon, instance = SERVERS[index].partition(":")
         one = self.world.servers[index]
-        record: dict[str, Any] = {"host": host, "instance": instance, "reachable": self._reach(SERVERS[index])}
+        record: dict[str, Any] = {"host": host, "instance": instance, "reachable": self._looked_at(SERVERS[index])}
         if not record["reachable"]:
             return record
         taken = {version: one.takes(value, self.world.clock) for value, version in labels.items()}

@@ -28,11 +28,11 @@ NEW_FIRST = [("v2", None), ("v1", None)]
 @pytest.mark.parametrize(
     ("phase", "more", "expected"),
     [
-        ("pending", {}, ("current", "current", OLD_FIRST)),
-        ("accepted", {}, ("pending", "current", OLD_FIRST)),
+        ("pending", {}, (None, None, OLD_FIRST)),
+        ("accepted", {}, ("pending", None, OLD_FIRST)),
         ("distributed", {}, ("pending", "pending", NEW_FIRST)),
         ("switched", {}, ("current", "current", [("v2", None), ("v1", OVERLAP_END_SECONDS)])),
-        ("pending", {"acceptor": "none"}, ("current", "current", OLD_FIRST)),
+        ("pending", {"acceptor": "none"}, (None, None, OLD_FIRST)),
         ("accepted", {"acceptor": "none"}, ("pending", "pending", NEW_FIRST)),
         ("switched", {"acceptor": "none"}, ("current", "current", [("v2", None)])),
         ("pending", {"reason": "compromise"}, ("pending", "pending", [("v2", None)])),
