@@ -87,7 +87,7 @@ def ages(credentials: Any, now: datetime) -> list[Json]:
         if not isinstance(one, Mapping):
             continue
         item: Json = {"name": name, **_shown(one), "made": one.get("made"), "age_days": None}
-        with suppress(ValueError, TypeError):
+        with suppress(KeyError, ValueError, TypeError):
             made = datetime.fromisoformat(str(one["made"]).replace("Z", "+00:00"))
             item["age_days"] = (now - made).days
         item.update(
