@@ -143,7 +143,7 @@ def _validators(given: Any, codec: str) -> tuple[Validator, ...]:
         return ()
     if isinstance(given, str) and given in CHECKERS:
         return ((str(given), None),)
-    if isinstance(given, (list, tuple)) and given and all(isinstance(one, str) and one for one in given):
+    if isinstance(given, (list, tuple)) and given and given[0] and all(isinstance(one, str) for one in given):
         if not any("%s" in one for one in given[1:]):
             raise ConsumerError("the command in 'validate' has no %s, where the file's temporary name belongs; add it")
         return ((" ".join(given), tuple(given)),)

@@ -26,6 +26,7 @@ PLAYBOOK = """
     - genai.comfyui.sync: &sync
         consumers: "{{ consumers }}"
         credentials: "{{ credentials }}"
+        state_dir: "{{ state }}"
       check_mode: true
       register: audit
     - genai.comfyui.sync: *sync
@@ -51,8 +52,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any],
     file(folder / "env", "# mine\r\nA=1\r\n", 0o644)
     file(folder / "app.json", '{"t": "' + DIGIT.replace("$", "$$") + '"}')
     file(folder / "broken.json", '{"t": ')
+    asked = {"validate": ["grep", "-q", "", "%s"], "reload": {"command": ["true"]}}
     consumers = [
-        consumer(folder / "env", id="env"),
+        consumer(folder / "env", id="env", **asked),
         consumer(folder / "env", id="password", key="P", field="password"),
         consumer(folder / "app.json", "json", field="bearer"),
         consumer(folder / "PASSWORD", "login_password", mode="0400"),
@@ -61,6 +63,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any],
     given = {
         "consumers": consumers,
         "credentials": {"main": ROTATING},
+        "state": str(folder / "state"),
         "broken": str(folder / "broken.json"),
         "results": str(folder / "results.json"),
         "ansible_connection": "local",
@@ -107,6 +110,16 @@ def test_run_and_second_run(ran: tuple[Path, dict[str, Any], str]) -> None:
     assert (folder / "env").read_bytes().decode() == f"# mine\r\nA=1\r\nT='{LETTER}'\r\nP='{PASSWORD}'\r\n"
     assert (folder / "PASSWORD").stat().st_mode & 0o777 == 0o400
     assert read_field(str(folder / "app.json"), "json", "/t", "bearer") == LETTER
+
+
+def test_parsers_and_reloads_travel_along(ran: tuple[Path, dict[str, Any], str]) -> None:
+    """What is imported late is sent to the host, too."""
+    _folder, results, _output = ran
+    looked, first, second = (results[name]["consumers"][0] for name in ("audit", "first", "second"))
+    assert (looked["reload"], looked["validator"]) == ("pending", None)
+    assert (first["reload"], first["validated"], first["validator"]) == ("done", True, "grep -q  %s")
+    assert (second["reload"], second["validated"]) == (None, None)
+    assert results["audit"]["reloaded"] == results["first"]["reloaded"] == ["command true"]
 
 
 def test_refusal(ran: tuple[Path, dict[str, Any], str]) -> None:
