@@ -185,7 +185,8 @@ class _Collector:
         declared = self._declared("comfyui_consumers")
         is_server = is_server and self._variable("comfyui_state") != "absent"
         records = self.report.consumers or self.report.probes or self.report.instances or self.report.scan
-        if not (records or declared or is_server or self.report.failure or self.report.not_checked):
+        known = records or declared or is_server or self.report.failure or self.report.not_checked
+        if not (known or self.sources.scan):
             # An empty result of a host without consumers is no evidence of anything.
             self._missing("host", "it declares no consumers", fails=False)
         elif not any(self.skipped.values()):
@@ -307,7 +308,9 @@ def rows(reports: Sequence[HostReport], drift: bool) -> list[Row]:
         if report.failure is not None:
             done.append(Row(report.host, "host", report.failure["task"], "failed", report.failure["msg"], False))
         for one in report.not_checked:
-            kind = {"HTTP": "proof", "consumer": "consumer", "instance": "instance"}.get(one.what.split()[0], "host")
+            kind = {"HTTP": "proof", "consumer": "consumer", "instance": "instance"}.get(
+                one.what.partition(" ")[0], "host"
+            )
             done.append(Row(one.host, kind, one.what, "not_checked", one.reason, None))
     return done
 
