@@ -134,8 +134,8 @@ def run_from(now: World, variant: Variant, see: Any, early: bool = False) -> tup
         run.world = replace(run.world, marks=run.world.marks | {"compromised"})
     elif variant.event == "reboot":
         # A server's process starts anew, with what its PASSWORD holds by now.
-        servers = tuple(replace(one, holds=one.password) for one in now.servers)
-        run.world = replace(run.world, servers=servers)
+        first_server, second = (replace(one, holds=one.password) for one in now.servers)
+        run.world = replace(run.world, servers=(first_server, second))
         see(run.world, "reboot")
     try:
         phase = run.go(first, **options)

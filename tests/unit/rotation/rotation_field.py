@@ -210,7 +210,7 @@ class Run:
 
     def _passes(self) -> dict[str, Any]:
         while True:
-            self._seen_now: set[str] = set()
+            self._seen_now = set()
             done, moved = self._pass()
             if not moved:
                 return done

@@ -17,7 +17,10 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_declared i
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_evidence import EvidenceError, evidence_of
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_run import known_fingerprints
 
-PLACES = {"required": ["c1:env"], "servers": ["s1:a"]}
+PLACES: Any = {"required": ["c1:env"], "servers": ["s1:a"]}
+# As a whole untyped: tests look into what may be None.
+planner: Any = _rotation
+truth: Any = _truth
 SERVER = {
     "host": "s1", "instance": "a", "reachable": True, "acceptor": "guard", "locked": True,
     "accepts": ["v1", "v2"], "password": "v1", "holds": "v1",
@@ -35,7 +38,7 @@ def seen(server: dict[str, Any] | None = None, client: dict[str, Any] | None = N
 
 
 def waits(document: Any, evidence: Any, now: str = LATER) -> list[str]:
-    outcome = _rotation.advance(item(document), evidence, now)
+    outcome = planner.advance(item(document), evidence, now)
     assert outcome.item is item(document), outcome.moves
     return [f"{one.kind} {one.id}: {one.why}" for one in outcome.waiting]
 
@@ -95,13 +98,13 @@ def test_without_a_guard_it_begins_only_when_everything_is_there() -> None:
     document = rotating("pending", acceptor="none", **PLACES)
     assert waits(document, seen(None, {"reachable": False, "version": None}))
     assert waits(document, seen({"reachable": False}, {"version": "v1"}))
-    assert _rotation.advance(item(document), seen(None, {"version": "v1"}), LATER).moves == ["accepted"]
+    assert planner.advance(item(document), seen(None, {"version": "v1"}), LATER).moves == ["accepted"]
     compromised = rotating("pending", acceptor="none", reason="compromise", **PLACES)
-    assert _rotation.advance(item(compromised), evidence_of(None, "main"), LATER).moves == ["accepted"]
+    assert planner.advance(item(compromised), evidence_of(None, "main"), LATER).moves == ["accepted"]
 
 
 def test_it_goes_as_far_as_one_look_allows() -> None:
-    outcome = _rotation.advance(item(rotating("pending", **PLACES)), seen({"password": "v2"}), LATER)
+    outcome = planner.advance(item(rotating("pending", **PLACES)), seen({"password": "v2"}), LATER)
     assert outcome.moves == ["accepted", "distributed", "switched"]
     assert outcome.item["labels"] == {"current": "v2", "pending": None, "previous": "v1"}
     assert outcome.item["versions"]["v2"]["promoted"] == LATER
@@ -119,7 +122,7 @@ def test_a_clock_that_went_back_ends_no_overlap() -> None:
 def test_the_former_token_goes_only_when_it_was_seen_refused() -> None:
     document = rotating("switched", retiring=True, **PLACES)
     assert waits(document, seen({"password": "v2"})) == ["server s1:a: was not seen to refuse v1"]
-    outcome = _rotation.advance(item(document), seen({"accepts": ["v2"], "refuses": ["v1"]}), LATER)
+    outcome = planner.advance(item(document), seen({"accepts": ["v2"], "refuses": ["v1"]}), LATER)
     assert outcome.moves == ["idle"]
     assert outcome.item["retired"] == [{"version": "v1", "fp": fingerprint(OLD), "retired": LATER}]
     assert set(outcome.item["versions"]) == {"v2"}
@@ -127,52 +130,52 @@ def test_the_former_token_goes_only_when_it_was_seen_refused() -> None:
 
 def test_a_new_password_changes_with_the_labels() -> None:
     start = Start(NEW, "manual", ["c1:env"], ["s1:a"], password={"managed": True, "value": "Other-2"})
-    begun = _rotation.begin(item(idle()), start, LATER)
+    begun = planner.begin(item(idle()), start, LATER)
     assert begun.item["password"]["value"] == "Correct-Horse-1"
     assert begun.item["versions"]["v2"]["origin"] == "generated"
-    outcome = _rotation.advance(begun.item, seen({"password": "v2"}), LATER)
+    outcome = planner.advance(begun.item, seen({"password": "v2"}), LATER)
     assert outcome.item["password"] == {"managed": True, "value": "Other-2"}
     assert outcome.item["rotation"]["password"] == {"managed": True, "value": "Correct-Horse-1"}
 
 
 def test_sessions_end_at_the_start_and_at_the_switch() -> None:
     start = Start(NEW, "manual", ["c1:env"], ["s1:a"], end_sessions=True)
-    begun = _rotation.begin(item(idle()), start, LATER)
+    begun = planner.begin(item(idle()), start, LATER)
     assert begun.item["sessions_epoch"] == 1770001445
-    outcome = _rotation.advance(begun.item, seen({"password": "v2"}), OVERLAP_END)
+    outcome = planner.advance(begun.item, seen({"password": "v2"}), OVERLAP_END)
     assert outcome.item["sessions_epoch"] == 1770087845
 
 
 def test_compromise_takes_over_a_running_rotation() -> None:
     for phase, after in (("pending", "pending"), ("accepted", "pending"), ("switched", "switched")):
-        outcome = _rotation.escalate(item(rotating(phase, **PLACES)), LATER)
+        outcome = planner.escalate(item(rotating(phase, **PLACES)), LATER)
         assert outcome.item["rotation"]["reason"] == "compromise"
         assert outcome.item["rotation"]["phase"] == after
         assert [one["version"] for one in _truth_view(outcome.item)["accept"]] == ["v2"]
-    refused = _rotation.advance(outcome.item, seen({"password": "v2"}), LATER)
+    refused = planner.advance(outcome.item, seen({"password": "v2"}), LATER)
     assert refused.moves == ["retiring"]
     with pytest.raises(RotationError, match="is being aborted; wait until that is done"):
-        _rotation.escalate(item(rotating("accepted", aborting=True)), LATER)
+        planner.escalate(item(rotating("accepted", aborting=True)), LATER)
 
 
 def _truth_view(credential: Any) -> Any:
-    return _truth.view({**idle(), "credentials": {"main": credential}}, "main")
+    return truth.view(dict(idle(), credentials={"main": credential}), "main")
 
 
 def test_abort_goes_back_in_order() -> None:
     with pytest.raises(RotationError, match="has switched: v2 is the current version and there is no way back"):
-        _rotation.abort(item(rotating("switched")), LATER)
-    begun = _rotation.abort(item(rotating("distributed", **PLACES)), LATER)
-    assert _rotation.phase_of(begun.item) == "aborting"
-    still = _rotation.advance(begun.item, seen({"password": "v1"}), LATER)
+        planner.abort(item(rotating("switched")), LATER)
+    begun = planner.abort(item(rotating("distributed", **PLACES)), LATER)
+    assert planner.phase_of(begun.item) == "aborting"
+    still = planner.advance(begun.item, seen({"password": "v1"}), LATER)
     assert [one.id for one in still.waiting] == ["c1:env"]
-    back = _rotation.advance(begun.item, seen({"password": "v1"}, {"version": "v1"}), LATER)
+    back = planner.advance(begun.item, seen({"password": "v1"}, {"version": "v1"}), LATER)
     assert back.item["rotation"]["phase"] == "pending"
-    done = _rotation.advance(back.item, seen({"accepts": ["v1"], "refuses": ["v2"]}, {"version": "v1"}), LATER)
+    done = planner.advance(back.item, seen({"accepts": ["v1"], "refuses": ["v2"]}, {"version": "v1"}), LATER)
     assert done.item["rotation"] is None
     assert done.item["retired"][-1]["fp"] == fingerprint(NEW)
-    document = _truth.stamp(
-        rotating("distributed"), {**rotating(), "credentials": {"main": done.item}}, now=LATER, by="a@b"
+    document = truth.stamp(
+        rotating("distributed"), dict(rotating(), credentials={"main": done.item}), now=LATER, by="a@b"
     )
     assert document["serial"] == 2
 
@@ -200,9 +203,9 @@ def test_a_field_newer_than_the_truth_is_refused(server: Any, clients: list[str]
     known = known_fingerprints(idle())
     if newer:
         with pytest.raises(RotationError, match=r"knows versions up to v1 but not (v9|[0-9a-f]{12}) on"):
-            _rotation.refuse_newer(item(idle()), evidence, known, "main")
+            planner.refuse_newer(item(idle()), evidence, known, "main")
     else:
-        _rotation.refuse_newer(item(idle()), evidence, known, "main")
+        planner.refuse_newer(item(idle()), evidence, known, "main")
 
 
 @pytest.mark.parametrize(

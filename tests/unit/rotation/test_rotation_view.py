@@ -58,7 +58,7 @@ def test_what_is_withdrawn_shows_as_previous() -> None:
 
 
 def test_another_password_goes_with_its_version() -> None:
-    new = {"password": {"managed": True, "value": "Other-Horse-2"}}
+    new: Any = {"password": {"managed": True, "value": "Other-Horse-2"}}
     before, after = rotating("accepted", **new), rotating("switched", **new)
     assert _truth.view(before, "main")["pending"]["password"] == "Other-Horse-2"
     assert _truth.view(after, "main")["previous"]["password"] == "Other-Horse-2"
