@@ -19,5 +19,6 @@ class FilterModule:
             _field.rotation_evidence,
             _field.rotation_report,
             _field.rotation_steps,
+            _field.rotation_windows,
         ]
         return {f"_{function.__name__}": function for function in functions}

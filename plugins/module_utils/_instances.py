@@ -56,12 +56,12 @@ def decide(
 ) -> Decision:
     """Decide about one instance.
 
-    :param wanted: started, stopped, restarted or status.
+    :param wanted: started, stopped, restarted, status or drained.
     :param newer: a file that the running process is older than, see :func:`newest_after`.
     :param evidence: who gets in right now; None when nothing runs or there is no token to ask with.
     :param replaced: whether systemd was still to read the unit's files anew, as after a drop-in was removed.
     """
-    if wanted == "status":
+    if wanted in ("status", "drained"):
         return Decision("none")
     if wanted == "stopped":
         return Decision("stop", ("it runs",)) if unit.running else Decision("none")

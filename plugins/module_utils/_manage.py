@@ -22,7 +22,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._instances import (
     followed,
     newest_after,
 )
-from ansible_collections.genai.comfyui.plugins.module_utils._probe import Evidence, Target, prove
+from ansible_collections.genai.comfyui.plugins.module_utils._probe import TOKEN_REFUSED, Evidence, Target, prove
 
 PATIENCE = 20.0
 """Seconds that a running server may be silent before it counts as stuck: a busy one answers late, and its restart
@@ -52,6 +52,8 @@ class Instance:
         self.evidence: Evidence | None = None
         self.detail = ""
         self.lost = ""
+        self.left: int | None = None
+        self.ended: float | None = None
 
     def target(self, token: str) -> Target:
         """Return where and with what to ask."""
@@ -63,7 +65,7 @@ class Instance:
         newer = None
         if self.unit.active == "active" and self.token and wanted != "stopped":
             self.evidence = prove(self.target(self.token), wait=PATIENCE)
-        if self.unit.running and self.unit.pid and wanted not in ("stopped", "status"):
+        if self.unit.running and self.unit.pid and wanted not in ("stopped", "status", "drained"):
             started = _systemd.started_at(self.unit.pid)
             if started is not None:
                 newer = self._newer(started)
@@ -89,33 +91,41 @@ class Instance:
         said = _systemd.said(self.unit_name, since)
         return f"{said} ({state})" if said else f"{state}; see journalctl -u {self.unit_name}"
 
-    def drain(self, seconds: float) -> None:
-        """Wait for an empty queue; asks with every token that the process may hold."""
+    def queued(self) -> int | None:
+        """Return how many jobs run or wait; 0 when nothing listens, None when it cannot be told.
+
+        Asks with every token that the process may hold.
+        """
+        for token in self.tokens:
+            target = self.target(token)
+            headers = {"Origin": target.origin} if target.origin else None
+            try:
+                answer = request("GET", target.url, "/prompt", token=token, headers=headers, ca_path=target.ca_path)
+                if answer.status == 200:
+                    return int(json.loads(answer.body)["exec_info"]["queue_remaining"])
+            except HttpError as error:
+                if error.kind == "unreachable":
+                    # Nothing listens, so nothing is left to wait for.
+                    return 0
+            except (ValueError, KeyError, TypeError):
+                continue
+        return None
+
+    def emptied(self, seconds: float) -> bool:
+        """Wait for an empty queue, at most that long; return whether it is. ``left`` is what was seen last."""
         deadline = time.monotonic() + seconds
-        left: Any = "an unknown number of"
         while True:
-            for token in self.tokens:
-                target = self.target(token)
-                headers = {"Origin": target.origin} if target.origin else None
-                try:
-                    answer = request("GET", target.url, "/prompt", token=token, headers=headers, ca_path=target.ca_path)
-                    if answer.status != 200:
-                        continue
-                    left = json.loads(answer.body)["exec_info"]["queue_remaining"]
-                except HttpError as error:
-                    if error.kind == "unreachable":
-                        # Nothing listens, so nothing is left to wait for.
-                        return
-                    continue
-                except (ValueError, KeyError, TypeError):
-                    continue
-                if left == 0:
-                    return
-                break
-            if time.monotonic() >= deadline:
-                break
+            queued = self.queued()
+            self.left = self.left if queued is None else queued
+            if queued == 0 or time.monotonic() >= deadline:
+                return queued == 0
             time.sleep(min(0.5, max(0.0, deadline - time.monotonic())))
-        self.lost = f"{left} jobs were still queued after {seconds:g} s and are lost"
+
+    def drain(self, seconds: float) -> None:
+        """Wait for an empty queue before a stop, and remember what is lost without it."""
+        if not self.emptied(seconds):
+            left = "an unknown number of" if self.left is None else self.left
+            self.lost = f"{left} jobs were still queued after {seconds:g} s and are lost"
 
     def settle(self, begun: float, timeout: float) -> None:
         """After a start: be proven locked, or say why not."""
@@ -143,6 +153,8 @@ class Instance:
             "since": _systemd.started_at(self.unit.pid) if self.unit.pid else None,
             "detail": "; ".join(filter(None, (self.detail, self.lost))),
             "probe": self.evidence.as_dict() if self.evidence else None,
+            "queue": self.left,
+            "gap": None if self.ended is None else round(time.monotonic() - self.ended, 2),
         }
 
 
@@ -150,7 +162,8 @@ def find(instances: list[Instance], wanted: str, check_mode: bool, timeout: floa
     """Look at every instance and decide what is to be done. Raises SystemdError."""
     names = [one.unit_name for one in instances]
     _take(instances, _systemd.show(names))
-    reread = any(one.unit.needs_reload or not one.unit.known for one in instances) and wanted != "status"
+    looks = wanted in ("status", "drained")
+    reread = any(one.unit.needs_reload or not one.unit.known for one in instances) and not looks
     if reread:
         for one in instances:
             one.replaced = one.unit.needs_reload
@@ -165,6 +178,16 @@ def find(instances: list[Instance], wanted: str, check_mode: bool, timeout: floa
         one.look(wanted)
 
 
+def drain(instances: list[Instance], seconds: float) -> None:
+    """Wait for empty queues of those whose process holds another token than it should, which costs a restart."""
+    deadline = time.monotonic() + seconds
+    for one in instances:
+        if one.evidence is not None and one.evidence.state == TOKEN_REFUSED:
+            one.emptied(max(0.0, deadline - time.monotonic()))
+        elif one.unit.active == "active":
+            one.left = 0
+
+
 def act(instances: list[Instance], timeout: float, drain: float) -> None:
     """Carry the decisions out and stop what does not prove itself locked. Raises SystemdError."""
     # First of all, for whoever waits in another's queue must not leave an open server up.
@@ -175,6 +198,8 @@ def act(instances: list[Instance], timeout: float, drain: float) -> None:
     begun = time.time()
     _each(instances, ("stop",), "stop", timeout)
     starting = [one for one in instances if one.decision.action in STARTS]
+    for one in starting:
+        one.ended = time.monotonic() if one.unit.running else None
     if starting:
         _systemd.systemctl("reset-failed", *[one.unit_name for one in starting])
         # Ends when the units' own proof has; what it says of a failure is in the units' state.

@@ -79,8 +79,10 @@ options:
       - V(started) starts what does not run and restarts what has to be. V(restarted) always restarts. V(stopped) stops.
       - A unit that is just coming up, as after a reboot, is waited for, and judged then.
       - V(status) only looks.
+      - V(drained) waits up to O(drain) seconds for the empty queue of each that will have to be restarted because it
+        holds another token than it should. Changes nothing; RV(instances[].queue) says how many jobs are left.
     type: str
-    choices: [started, stopped, restarted, status]
+    choices: [started, stopped, restarted, status, drained]
     default: started
   enabled:
     description: Whether the instances start with the host. Left as it is when not given.
@@ -150,6 +152,12 @@ instances:
     since:
       description: When that process started, in seconds of the wall clock.
       type: float
+    queue:
+      description: Jobs that ran or waited when its queue was looked at last; none when nobody looked.
+      type: int
+    gap:
+      description: Seconds from the stop of a process until this result, that is, without an answer; none without one.
+      type: float
     detail:
       description: What is wrong with it, or was lost on the way; empty when nothing is.
       type: str
@@ -188,11 +196,12 @@ def main() -> None:
         "origin": {"type": "str"},
         "ca_path": {"type": "path"},
     }
+    states = ["started", "stopped", "restarted", "status", "drained"]
     module = AnsibleModule(
         argument_spec={
             "instances": {"type": "list", "elements": "dict", "required": True, "options": instance},
             "credentials": {"type": "dict", "default": {}, "no_log": True},
-            "state": {"type": "str", "choices": ["started", "stopped", "restarted", "status"], "default": "started"},
+            "state": {"type": "str", "choices": states, "default": "started"},
             "enabled": {"type": "bool"},
             "timeout": {"type": "int", "default": 300},
             "drain": {"type": "int", "default": 0},
@@ -209,7 +218,9 @@ def main() -> None:
     try:
         _manage.find(instances, wanted, module.check_mode, timeout)
         changed = any(one.decision.action != "none" for one in instances)
-        if wanted != "status":
+        if wanted == "drained":
+            _manage.drain(instances, params["drain"])
+        elif wanted != "status":
             if params["enabled"] is not None:
                 changed |= _manage.enable(instances, params["enabled"], module.check_mode)
             if not module.check_mode:
@@ -218,7 +229,7 @@ def main() -> None:
         records = [one.record() for one in instances]
         module.fail_json(msg=str(error), changed=changed, instances=records, invocation=invocation)
     result = {"changed": changed, "instances": [one.record() for one in instances], "invocation": invocation}
-    bad = [one for one in instances if one.detail] if wanted != "status" else []
+    bad = [one for one in instances if one.detail] if wanted not in ("status", "drained") else []
     if bad:
         what = "Not stopped." if wanted == "stopped" else "Stopped, because not locked."
         module.fail_json(msg=f"{what} " + "; ".join(f"{one.name}: {one.detail}" for one in bad), **result)

@@ -188,7 +188,32 @@ def _get(hostvars: Hosts, host: str, name: str, default: Any) -> Any:
     return default if value is None else value
 
 
-def rotation_report(credentials: Sequence[Mapping[str, Any]], failure: str = "") -> Json:
+def rotation_windows(hostvars: Hosts, servers: Sequence[str], clients: Sequence[str]) -> list[Json]:
+    """Return for how long each restarted server without guard refused its clients: ``host`` and ``seconds``.
+
+    From the end of the old process, by the host's clock, until the last client's file was written, by ours.
+    """
+    hostvars = _once(hostvars, [*servers, *clients])
+    bare = [h for h in servers if not boolean(_get(hostvars, h, "comfyui_login_guard", True), strict=False)]
+    windows = []
+    for server in bare:
+        gaps = [one.get("gap") for one in plain(_get(hostvars, server, "comfyui_rotation_restarts", []))]
+        known = [float(gap) for gap in gaps if gap is not None]
+        if not known:
+            continue
+        up = float(_get(hostvars, server, "comfyui_rotation_restarted_at", 0))
+        written = [
+            float(_get(hostvars, host, "comfyui_rotation_written_at", 0))
+            for host in dict.fromkeys([*servers, *clients])
+            if server in _follows(hostvars, host, bare)
+        ]
+        windows.append({"host": server, "seconds": round(max(known) + max([0.0, *(at - up for at in written)]), 1)})
+    return windows
+
+
+def rotation_report(
+    credentials: Sequence[Mapping[str, Any]], failure: str = "", windows: Sequence[Mapping[str, Any]] = ()
+) -> Json:
     """Return what a run tells at its end: ``lines`` to show, and ``problems`` for which it fails.
 
     To wait for a time is no problem; to wait for a host, a server or a consumer is.
@@ -207,4 +232,6 @@ def rotation_report(credentials: Sequence[Mapping[str, Any]], failure: str = "")
             if waiting["kind"] != "time":
                 problems.append(f"{one['name']} ({one['phase']}) waits for {place}: {waiting['why']}")
         lines += [f"  next: {text}" for text in one["next"]]
+    for window in plain(list(windows)):
+        lines.append(f"{window['host']} has no guard: its clients were refused for {window['seconds']:g} s")
     return {"lines": lines, "problems": problems}

@@ -21,7 +21,7 @@ DEATHS = (
     "Bring every host in line and look",
     "Put the token into PASSWORD that belongs there now",
     "Know that it moved",
-    "Prove each file from this host",
+    "Know when the files were written",
     "Bring every host to what is wanted now",
     "See which versions get in",
     "Bring every host to what is wanted now",

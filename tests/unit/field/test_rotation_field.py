@@ -127,6 +127,21 @@ def test_what_is_seen_of_consumers() -> None:
     assert before["consumers"][0]["detail"] == "it was not looked at yet"
 
 
+def test_for_how_long_clients_were_refused() -> None:
+    restarted = {"comfyui_rotation_restarts": [{"name": "default", "gap": 2.5}], "comfyui_rotation_restarted_at": "100"}
+    hosts = {
+        "gpu-1": {"comfyui_login_guard": False, **restarted},
+        "gpu-2": {"comfyui_login_guard": True, **restarted},
+        "cli-1": {**HOSTS["cli-1"], "comfyui_rotation_written_at": 103.25},
+        "cli-2": {**HOSTS["cli-2"], "comfyui_rotation_written_at": 900.0},
+    }
+    assert field.rotation_windows(hosts, SERVERS, CLIENTS) == [{"host": "gpu-1", "seconds": 5.8}]
+    told = field.rotation_report([], windows=[{"host": "gpu-1", "seconds": 5.8}])
+    assert told["lines"] == ["gpu-1 has no guard: its clients were refused for 5.8 s"]
+    hosts["gpu-1"]["comfyui_rotation_restarts"] = []
+    assert field.rotation_windows(hosts, SERVERS, CLIENTS) == []
+
+
 def test_waiting_for_a_time_is_no_problem_and_for_a_host_is_one() -> None:
     one: dict[str, Any] = {"name": "main", "phase": "switched", "why": ["because"], "next": ["guards accept v2"]}
     one["versions"] = {"current": {"version": "v2", "fingerprint": "b" * 12}}
