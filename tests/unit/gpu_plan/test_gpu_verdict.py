@@ -31,7 +31,8 @@ FACTS: Json = {
 STATE: Json = {
     "kernel": "6.12.1", "running_kernel": "6.12.1", "newest_kernel": "6.12.2", "container": False, "mok_enrolled": None,
     "mok_pending": False, "nodes": ["/dev/nvidia0", "/dev/nvidia-uvm", "/dev/nvidiactl"], "static_cdi": "",
-    "build": {"path": "", "errors": []}, "distribution": "debian", "release": "13", "codename": "trixie", "arch": "x86_64",
+    "build": {"path": "", "errors": []}, "distribution": "debian", "release": "13", "codename": "trixie",
+    "arch": "x86_64",
     "kernels": [{"release": "6.12.1", "headers": True, "modules": ["updates/dkms/nvidia.ko.xz"], "bootable": True},
                 {"release": "6.12.2", "headers": True, "modules": ["updates/dkms/nvidia.ko.xz"], "bootable": True}],
 }  # fmt: skip
@@ -111,7 +112,7 @@ def test_build() -> None:
     assert verdict.gpu_built(state, PLAN) == ""
 
 
-NOT_LOADED = {"driver__loaded": False, "driver__loaded_version": None, "driver__modules": [], "status": "no_driver"}
+NOT_LOADED: Json = {"driver__loaded": False, "driver__loaded_version": None, "driver__modules": [], "status": "no_driver"}
 
 
 @pytest.mark.parametrize(
