@@ -15,6 +15,8 @@ from ansible.parsing.vault import VaultSecret
 from rotation_truths import NEW, NOW, ODD, OLD, PASSWORD
 
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _truth
+from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_declared import Declared
+from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_run import Wanted, apply
 from ansible_collections.genai.comfyui.plugins.plugin_utils._stores import StoreContext, StoreError, change, open_store
 from ansible_collections.genai.comfyui.plugins.plugin_utils._stores._publish import Publisher
 
@@ -116,6 +118,23 @@ def test_a_failing_command_stops_everything_until_it_succeeds(tmp_path: Path) ->
     # The same change again changes nothing, but publishes what the earlier run wrote, with that run's token.
     assert add(open_at(tmp_path, *command), "main", NEW)["serial"] == 1
     assert _truth.current_token(open_at(tmp_path, *command).read()[0]["credentials"]["main"]) == OLD
+
+
+def test_the_first_look_of_a_rotation_publishes_what_is_left(tmp_path: Path) -> None:
+    """Otherwise the run's first pass over the hosts could bring out what no other controller knows."""
+    command = ("sh", "-c", "test -e open")
+    with pytest.raises(StoreError):
+        add(open_at(tmp_path, *command), "main", OLD)
+    look = Wanted(["main"], "status")
+    (tmp_path / "open").touch()
+    with pytest.raises(StoreError, match="has not been published"):
+        apply(open_at(tmp_path, *command), look, declared=no_places, check_mode=True)
+    assert apply(open_at(tmp_path, *command), look, declared=no_places, check_mode=False)["changed"] is False
+    assert names(open_at(tmp_path, *command)) == ["main"]
+
+
+def no_places(name: str) -> Declared:
+    return Declared([], [], [], [])
 
 
 @pytest.mark.parametrize("method", ["mark", "run", "clear"])

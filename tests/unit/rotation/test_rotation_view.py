@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rotation_truths import NEW, OLD, OVERLAP_END, OVERLAP_END_SECONDS, idle, rotating
 
+from ansible_collections.genai.comfyui.plugins.module_utils._agree import agree
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _truth
 from ansible_collections.genai.comfyui.plugins.plugin_utils._truth import TruthError
 
@@ -64,6 +66,34 @@ def test_another_password_goes_with_its_version() -> None:
     assert _truth.view(after, "main")["previous"]["password"] == "Other-Horse-2"
     unknown = rotating("accepted", password={"managed": False})
     assert _truth.view(unknown, "main")["pending"]["password"] is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "more", "codec", "found", "left"),
+    [
+        ("pending", {}, "raw", "old", "old"),
+        ("pending", {}, "raw", "new", "new"),
+        ("accepted", {}, "raw", "old", "new"),
+        ("accepted", {}, "login_password", "new", "new"),
+        ("accepted", {}, "login_password", "old", "old"),
+        ("distributed", {}, "login_password", "old", "new"),
+        ("switched", {}, "raw", "old", "new"),
+        ("accepted", {"aborting": True}, "raw", "new", "old"),
+        ("pending", {"reason": "compromise"}, "raw", "old", "new"),
+    ],
+)
+def test_sync_does_what_the_view_says(phase: str, more: Any, codec: str, found: str, left: str, tmp_path: Path) -> None:
+    tokens = {"old": OLD, "new": NEW}
+    path = tmp_path / "file"
+    ending = "\nadmin" if codec == "login_password" else ""
+    path.write_text(tokens[found] + ending)
+    path.chmod(0o600)
+    consumer = {"id": "one", "path": str(path), "codec": codec}
+    view = _truth.view(rotating(phase, **more), "main")
+    outcome = agree([consumer], {"main": view}, False, str(tmp_path / "state"))
+    assert outcome.error is None
+    assert path.read_text().split()[0] == tokens[left]
+    assert outcome.records[0]["version"] == {"old": "v1", "new": "v2"}[left]
 
 
 def test_the_epoch_is_handed_out() -> None:
