@@ -23,6 +23,7 @@ from pathlib import Path
 
 import yaml
 from audit import audit
+from discovery import discovery
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
@@ -156,6 +157,10 @@ def table(results: Json, limits: list[tuple[str, float, str, float]]) -> str:
         one = results["audit"]
         others = f"a module that reads {one['bench_read_s']:.3f} s, no module {one['bare_read_s']:.3f} s"
         lines += ["", f"audit of {one['consumers']} consumers: {one['sync_s']:.3f} s; {others}"]
+    if "discovery" in results:
+        one = results["discovery"]
+        tree = f"{one['files']} files, {one['bytes'] / 1e6:.0f} MB"
+        lines += ["", f"scan of {tree}: {one['scan_s']:.2f} s; grep -rF '$2': {one['grep_s']:.2f} s"]
     lines.append("")
     for name, got, relation, limit in limits:
         met = got <= limit if relation == "<=" else got >= limit
@@ -177,7 +182,10 @@ def main() -> None:
         results: Json = {"reconcile": reconcile(bench, [int(n) for n in options.hosts.split(",")])}
         say("audit of one host")
         results["audit"] = audit(where, 3 * options.runs, bench.python())
+        say("scan of a tree for undeclared copies")
+        results["discovery"] = discovery(where, options.runs)
         limits = [
+            ("scan of 20 000 files / grep -rF '$2'", results["discovery"]["ratio"], "<=", 2.5),
             ("audit / a module that only reads", results["audit"]["ratio"], "<=", 1.5),
             ("reconcile / ping, most hosts", results["reconcile"]["rows"][-1]["ratio"], "<=", 1.5),
             ("builtin tasks / reconcile", results["reconcile"]["builtin_over_ours"], ">=", 8.0),

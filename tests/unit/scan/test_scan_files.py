@@ -13,11 +13,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scan_cases import DIGIT, LETTER, PASSWORD, SLASH, TOKENS, left_out, look, places
 
-from ansible_collections.genai.comfyui.plugins.module_utils import _scan_sieve
+from ansible_collections.genai.comfyui.plugins.module_utils import _scan_base, _scan_sieve
 from ansible_collections.genai.comfyui.plugins.module_utils._scan import scan
 from ansible_collections.genai.comfyui.plugins.module_utils._scan_base import Clock, Options
 from ansible_collections.genai.comfyui.plugins.module_utils._scan_sieve import Sieve, gnu_grep
@@ -225,9 +226,9 @@ def test_max_findings(tmp_path: Path) -> None:
 
 def test_grep_sees_no_secret_in_its_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    real = _scan_sieve.popen
+    real = _scan_base.popen
 
-    def noted(words: list[str], **more: object) -> object:
+    def noted(words: list[str], **more: Any) -> Any:
         seen.extend(words)
         return real(words, **more)
 
