@@ -37,6 +37,7 @@ def declared(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]], n
 
     :raises RotationError: a host's variable cannot be read; without it nobody can tell whom to wait for.
     """
+    hostvars = _Once(hostvars)
     found = Declared([], [], [], [])
     servers = sorted(set(groups.get(_SERVERS, ())))
     for host in servers:
@@ -57,6 +58,18 @@ def declared(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]], n
                 required = _truth_of(one.get("required", True))
                 (found.required if required else found.optional).append(f"{host}:{one.get('id')}")
     return found
+
+
+class _Once(dict[str, Any]):
+    """Each look into Ansible's hostvars puts all of a host's variables together anew; one look a host is enough."""
+
+    def __init__(self, hostvars: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._hostvars = hostvars
+
+    def __missing__(self, host: str) -> Any:
+        self[host] = self._hostvars[host]
+        return self[host]
 
 
 def _entries(hostvars: Mapping[str, Any], host: str, variable: str, default: list[Any]) -> list[Mapping[str, Any]]:

@@ -249,7 +249,16 @@ def test_whom_to_wait_for_comes_from_the_whole_inventory() -> None:
         "c1": {"comfyui_consumers": [{"id": "env"}, {"id": "url", "field": "url"}, {"id": "x", "credential": "other"}]},
         "elsewhere": {"comfyui_consumers": [{"id": "no"}]},
     }
-    found = declared(hosts, groups, "main")
+
+    class Counted(dict[str, Any]):
+        looks = 0
+
+        def __getitem__(self, host: str) -> Any:
+            Counted.looks += 1
+            return super().__getitem__(host)
+
+    found = declared(Counted(hosts), groups, "main")
+    assert Counted.looks == 5, "one look a host, as each is expensive"
     assert found.servers == ["s1:default", "s2:b", "s3:default"]
     assert found.bare == ["s1:default"]
     assert (found.required, found.optional) == (["c1:env"], ["s3:own"])
