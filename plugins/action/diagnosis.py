@@ -31,6 +31,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "hosts": {"type": "list", "elements": "str", "required": True},
     "evidence": {"type": "str", "required": True},
     "credentials": {"type": "dict", "default": {}, "no_log": True},
+    "client": {"type": "str", "default": ""},
+    "consumer": {"type": "str", "default": ""},
     "dir": {"type": "str", "required": True},
     "fail": {"type": "bool", "default": True},
 }
@@ -56,6 +58,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "diagnosis: no host told anything; mend comfyui_diagnose_client, comfyui_diagnose_consumer or --limit"
             )
         walks = diagnose(Evidence(hosts, missing, _truth(given["credentials"]), _play()))
+        chosen = given["consumer"] or given["client"]
+        if chosen and not any(one.kind == "consumer" for one in walks) and given["client"] not in missing:
+            # Silence about what was asked for would pass for "in order".
+            where = f"on {given['client']}" if given["client"] else "on any host that answered"
+            what = f"no consumer {given['consumer']}" if given["consumer"] else "no consumer at all"
+            raise AnsibleActionFail(
+                f"diagnosis: {what} is declared {where}; mend comfyui_diagnose_client or comfyui_diagnose_consumer"
+            )
         finished = datetime.now(timezone.utc)
         versions = {
             "collection": files.collection_version(_ROOT),

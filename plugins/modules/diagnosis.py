@@ -32,6 +32,14 @@ options:
     description: The credentials by name, as the lookup P(genai.comfyui.credential#lookup) returns them.
     type: dict
     default: {}
+  client:
+    description: The only client that was asked about, if there is one. That it told of no consumer is an error then.
+    type: str
+    default: ''
+  consumer:
+    description: The id of the only consumer that was asked about, likewise.
+    type: str
+    default: ''
   dir:
     description:
       - Directory on the controller, relative to the working directory of the run. Made with mode 0750 if missing.
@@ -134,6 +142,8 @@ def main() -> None:
             "hosts": {"type": "list", "elements": "str", "required": True},
             "evidence": {"type": "str", "required": True},
             "credentials": {"type": "dict", "default": {}, "no_log": True},
+            "client": {"type": "str", "default": ""},
+            "consumer": {"type": "str", "default": ""},
             "dir": {"type": "str", "required": True},
             "fail": {"type": "bool", "default": True},
         },

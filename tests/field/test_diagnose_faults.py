@@ -243,8 +243,13 @@ def test_nothing_is_wrong_with_what_works(broken: Broken) -> None:
     whole, broken.instances = broken.instances, [broken.instances[0]]
     consumers, broken.consumers = broken.consumers, right
     try:
-        done = play(broken, ROOT / "playbooks/diagnose.yml", str(broken.inventory(broken.running["good"].url)))
+        inventory = str(broken.inventory(broken.running["good"].url))
     finally:
         broken.instances, broken.consumers = whole, consumers
+    done = play(broken, ROOT / "playbooks/diagnose.yml", inventory)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "No cause was found" in done.stdout
+    # Silence about a consumer that does not exist would pass for "in order".
+    done = play(broken, ROOT / "playbooks/diagnose.yml", inventory, "-e", "comfyui_diagnose_consumer=nonsense")
+    assert done.returncode == 2
+    assert "no consumer nonsense is declared on any host that answered" in " ".join(done.stdout.split())
