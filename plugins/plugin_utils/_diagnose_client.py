@@ -62,7 +62,9 @@ _SKEW = 300
 def walk(evidence: Evidence, host: str, one: Json) -> Walk:
     """Return the walk of one consumer."""
     server = server_of(evidence, host, one)
-    values = {**_diagnose_server.values_of(server), "where": None} if server else {"right_url": "that of its server"}
+    values: Json = {"right_url": "that of its server"}
+    if server:
+        values = {**_diagnose_server.values_of(server), "where": None}
     if server and server.host != host:
         # The instance's own address may be a loopback one.
         values["right_url"] = f"http://{server.host}:{server.record['port']}"
