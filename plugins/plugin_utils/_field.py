@@ -34,7 +34,7 @@ _STRANGERS = ("anonymous", "empty_token", "random_token")
 
 
 def rotation_steps(hostvars: Hosts, servers: Sequence[str], clients: Sequence[str]) -> list[Json]:
-    """Return the order of a pass: a list of ``part`` (server or client) and ``hosts``, to be done one after another.
+    """Return the order of a pass: a list of ``part`` (server, look or client) and ``hosts``, in this order.
 
     ``gate`` says that what was seen may let the rotation move after the step; it is then brought to the next hosts.
 
@@ -45,7 +45,7 @@ def rotation_steps(hostvars: Hosts, servers: Sequence[str], clients: Sequence[st
     hostvars = _once(hostvars, [*servers, *clients])
     guarded = [host for host in servers if boolean(_get(hostvars, host, "comfyui_login_guard", True), strict=False)]
     bare = [host for host in servers if host not in guarded]
-    steps = [_step("server", guarded, gate=not bare)] if guarded else []
+    steps = [_step("server", guarded), _step("look", guarded, gate=not bare)] if guarded else []
     holders = list(dict.fromkeys([*servers, *clients]))
     after: dict[str, list[str]] = {host: [] for host in bare}
     for host in holders:
@@ -55,6 +55,8 @@ def rotation_steps(hostvars: Hosts, servers: Sequence[str], clients: Sequence[st
         steps.append(_step("server", [server]))
         if after[server]:
             steps.append(_step("client", after[server]))
+        # Only now: to ask who gets in would keep the clients waiting.
+        steps.append(_step("look", [server]))
     with_consumers = [host for host in holders if _get(hostvars, host, "comfyui_consumers", [])]
     return [*steps, _step("client", with_consumers, gate=True)]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from callers import calling, current, killed, main_credential, overlap, process, rotate, status
@@ -100,12 +101,19 @@ def test_an_absent_client_a_damaged_file_and_a_reboot_only_delay_it(ready: Field
     settled(field, was)
 
 
-def test_an_older_truth_is_refused_before_anything_is_written(ready: Field) -> None:
+def test_two_controllers_and_an_older_truth_are_refused_before_anything_is_written(ready: Field) -> None:
     field = ready
     was = current(field)
     truth = CACHE / "credentials.vault.yml"
     shutil.copy(truth, CACHE / "older")
-    assert rotate(field).returncode == 0
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(rotate, field)
+        while main_credential(field)["rotation"] is None and not first.done():
+            pass
+        second = rotate(field)
+        assert second.returncode != 0
+        assert "is at work on these credentials" in second.stdout
+        assert first.result().returncode == 0, first.result().stdout[-5000:]
     shutil.copy(truth, CACHE / "newer")
     newest = current(field)
     shutil.copy(CACHE / "older", truth)

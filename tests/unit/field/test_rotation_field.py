@@ -25,7 +25,7 @@ def order(**changes: dict[str, Any]) -> list[tuple[str, list[str], bool]]:
 
 
 def test_with_the_guard_all_servers_come_before_all_clients() -> None:
-    assert order() == [("server", SERVERS, True), ("client", CLIENTS, True)]
+    assert order() == [("server", SERVERS, False), ("look", SERVERS, True), ("client", CLIENTS, True)]
 
 
 def test_a_server_without_guard_comes_alone_and_its_clients_at_once() -> None:
@@ -33,26 +33,30 @@ def test_a_server_without_guard_comes_alone_and_its_clients_at_once() -> None:
     last = ("client", CLIENTS, True)
     assert order(**{"gpu-1": off}) == [
         ("server", ["gpu-2"], False),
+        ("look", ["gpu-2"], False),
         ("server", ["gpu-1"], False),
         ("client", ["cli-1"], False),
+        ("look", ["gpu-1"], False),
         last,
     ]
     assert order(**{"gpu-1": off, "gpu-2": off}) == [
         ("server", ["gpu-1"], False),
         ("client", ["cli-1"], False),
+        ("look", ["gpu-1"], False),
         ("server", ["gpu-2"], False),
         ("client", ["cli-2"], False),
+        ("look", ["gpu-2"], False),
         last,
     ]
     # Who names no server comes after the last one that it may mean.
     anywhere = {"comfyui_consumers": [{"id": "env", "path": "/env"}]}
     steps = order(**{"gpu-1": off, "gpu-2": off, "cli-1": anywhere})
-    assert steps[:3] == [("server", ["gpu-1"], False), ("server", ["gpu-2"], False), ("client", CLIENTS, False)]
+    assert steps[2:4] == [("server", ["gpu-2"], False), ("client", CLIENTS, False)]
 
 
 def test_a_server_may_hold_consumers_itself() -> None:
     both = {"comfyui_consumers": [{"id": "mine", "path": "/mine"}]}
-    assert order(**{"gpu-1": both})[1] == ("client", ["gpu-1", *CLIENTS], True)
+    assert order(**{"gpu-1": both})[2] == ("client", ["gpu-1", *CLIENTS], True)
 
 
 def probed(name: str = "default", **more: Any) -> dict[str, Any]:
