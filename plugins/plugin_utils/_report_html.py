@@ -134,6 +134,10 @@ def _section(title: str, body: str, name: str, note: str = "") -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    """Return a table without the columns in which no row has anything to say."""
+    told = [number for number in range(len(head)) if any(cells[number][0] for cells in rows)]
+    head = [head[number] for number in told]
+    rows = [[cells[number] for number in told] for cells in rows]
     top = "".join(f'<th scope="col">{_text(one)}</th>' for one in head)
     lines = ["<tr>" + "".join(_cell(label, cell) for label, cell in zip(head, cells)) + "</tr>" for cells in rows]
     # A role for each: as cards they are no table any more for some browsers' readers.

@@ -39,7 +39,7 @@ p { margin: 0; }
 .tiles .bad b { color: var(--bad); }
 .tiles .soft { border-left-color: var(--warn); }
 section { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem 1.1rem;
-  margin: 0 0 1rem; }
+  margin: 0 0 1rem; overflow-x: auto; }
 ol { margin: 0; padding-left: 1.6rem; overflow-wrap: anywhere; }
 li + li { margin-top: .3rem; }
 .tiles li + li { margin-top: 0; }
