@@ -14,6 +14,7 @@ import pytest
 from ansible.parsing.vault import VaultSecret
 from rotation_truths import NEW, NOW, ODD, OLD, PASSWORD
 
+from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _truth
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_declared import Declared
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_run import Wanted, apply
@@ -89,6 +90,38 @@ def test_of_two_controllers_the_first_wins_and_the_other_decides_again(clones: l
     assert done["serial"] == 3
     subprocess.run(["git", "-C", str(one), "pull", "-q"], check=True)
     assert names(open_at(one)) == ["first", "main", "second"]
+
+
+def test_of_two_rotations_started_at_once_one_is_left(clones: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second controller has read and decided, and is just about to push, when the first one's push goes through."""
+    one, two = clones
+    add(open_at(one, "sh", "-c", RECIPE), "main", OLD)
+    subprocess.run(["git", "-C", str(two), "pull", "-q"], check=True)
+    real = Publisher.run
+    rival: list[Any] = []
+
+    def start(folder: Path) -> Any:
+        wanted = Wanted(["main"], "started", now=NOW)
+        places = Declared(["s1:default"], [], [], [])
+        store = open_at(folder, "sh", "-c", RECIPE)
+        return apply(store, wanted, declared=lambda name: places, check_mode=False)["credentials"][0]
+
+    def run(self: Publisher) -> None:
+        if str(two) in self._path and self.marked() and not rival:
+            rival.append("starts")
+            rival.append(start(one))
+        real(self)
+
+    monkeypatch.setattr(Publisher, "run", run)
+    late = start(two)
+    assert rival[1]["moves"] == ["pending"]
+    assert late["moves"] == []
+    assert "is running already" in late["why"][0]
+    assert late["versions"] == rival[1]["versions"]
+    for folder in clones:
+        item = open_at(folder).read()[0]["credentials"]["main"]
+        assert set(item["versions"]) == {"v1", "v2"}
+        assert fingerprint(item["versions"]["v2"]["hash"]) == rival[1]["versions"]["pending"]["fingerprint"]
 
 
 def test_a_rotation_never_goes_by_an_old_copy(clones: list[Path]) -> None:
