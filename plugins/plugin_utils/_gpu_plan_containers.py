@@ -82,8 +82,8 @@ def _cdi(host: t.Mapping[str, t.Any], asked: t.Mapping[str, t.Any], plan: Json, 
     """Choose between runtime entry and CDI for each engine."""
     docker, podman = "docker" in plan["engines"], "podman" in plan["engines"]
     version = host.get("docker") or ""
-    if docker and not version and asked["docker_source"] == "distro":
-        # The engine that is still to be installed is the one that the release brings.
+    if docker and not major(version) and asked["docker_source"] == "distro":
+        # One that is still to be installed, or does not run and tells nothing, is the one that the release brings.
         version = "20.10" if str(host["release"]).split(".")[0] == "12" else ""
     old_docker = docker and 0 < major(version) < 25
     wish = asked["cdi"]

@@ -112,7 +112,12 @@ def test_build() -> None:
     assert verdict.gpu_built(state, PLAN) == ""
 
 
-NOT_LOADED: Json = {"driver__loaded": False, "driver__loaded_version": None, "driver__modules": [], "status": "no_driver"}
+NOT_LOADED: Json = {
+    "driver__loaded": False,
+    "driver__loaded_version": None,
+    "driver__modules": [],
+    "status": "no_driver",
+}
 
 
 @pytest.mark.parametrize(
