@@ -199,11 +199,11 @@ def rotation_windows(hostvars: Hosts, servers: Sequence[str], clients: Sequence[
     bare = [h for h in servers if not boolean(_get(hostvars, h, "comfyui_login_guard", True), strict=False)]
     windows = []
     for server in bare:
-        gaps = [one.get("gap") for one in plain(_get(hostvars, server, "comfyui_rotation_restarts", []))]
+        gaps = [one.get("gap") for one in plain(_get(hostvars, server, "comfyui_login_restarts", []))]
         known = [float(gap) for gap in gaps if gap is not None]
         if not known:
             continue
-        up = float(_get(hostvars, server, "comfyui_rotation_restarted_at", 0))
+        up = float(_get(hostvars, server, "comfyui_login_restarted_at", 0))
         written = [
             float(_get(hostvars, host, "comfyui_rotation_written_at", 0))
             for host in dict.fromkeys([*servers, *clients])

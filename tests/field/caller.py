@@ -1,21 +1,27 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``PROGRAM URL FILE RESULT STOP``: a client that reads its own file before each call, as real tools do at their start.
+"""``PROGRAM KIND URL FILE RESULT STOP``: a client that reads its own file before each call, as real tools do.
 
-Runs on a client host, with nothing but the standard library, until the file STOP is there. RESULT gets what came of it
-as JSON: ``calls``, ``failures`` (time and what was wrong) and the longest time without an answer in seconds.
+Runs on a client host, with nothing but the standard library, until the file STOP is there. KIND is ``calls`` (asks for
+the queue), ``jobs`` (submits pictures and looks at the end what became of each) or ``socket`` (holds a WebSocket).
+RESULT gets what came of it as JSON: ``count``, ``failures`` (time and what was wrong), ``lost`` (jobs that never ran).
 """
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
 import shlex
+import socket
 import sys
 import time
 from urllib.parse import urlsplit
+
+Failures = list[tuple[float, str]]
+PAUSE = float(os.environ.get("CALLER_PAUSE", "0.05"))
 
 
 def bearer(path: str) -> str:
@@ -28,33 +34,115 @@ def bearer(path: str) -> str:
     return "Bearer " + shlex.split(line.partition("=")[2])[0]
 
 
-def call(address: str, token: str) -> str:
-    """Ask for the queue; return what is wrong with the answer."""
+def ask(address: str, token: str, path: str, body: object = None) -> tuple[str, bytes]:
+    """Send one request; return what is wrong with the answer, and its body."""
     connection = http.client.HTTPConnection(address, timeout=10)
+    headers = {"Authorization": token, "Accept": "application/json"}
     try:
-        connection.request("GET", "/queue", headers={"Authorization": token, "Accept": "application/json"})
+        data = None if body is None else json.dumps(body).encode()
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        connection.request("GET" if data is None else "POST", path, body=data, headers=headers)
         answer = connection.getresponse()
-        answer.read()
-        return "" if answer.status == 200 else str(answer.status)
+        said = answer.read()
+        return ("" if answer.status == 200 else str(answer.status)), said
     except (OSError, http.client.HTTPException) as error:
-        return type(error).__name__
+        return type(error).__name__, b""
     finally:
         connection.close()
 
 
-def main() -> None:
-    url, path, result, stop = sys.argv[1:5]
-    address = urlsplit(url).netloc
-    failures: list[tuple[float, str]] = []
-    calls = 0
-    while not os.path.exists(stop):
-        wrong = call(address, bearer(path))
-        calls += 1
+class Client:
+    """One client process."""
+
+    def __init__(self, address: str, path: str, stop: str) -> None:
+        self.address, self.path, self.stop = address, path, stop
+        self.count = 0
+        self.failures: Failures = []
+        self.lost = 0
+
+    def running(self) -> bool:
+        return not os.path.exists(self.stop)
+
+    def note(self, wrong: str) -> bool:
+        self.count += 1
         if wrong:
-            failures.append((time.time(), wrong))
-        time.sleep(0.05)
+            self.failures.append((time.time(), wrong))
+        return not wrong
+
+    def calls(self) -> None:
+        while self.running():
+            self.note(ask(self.address, bearer(self.path), "/queue")[0])
+            time.sleep(PAUSE)
+
+    def jobs(self) -> None:
+        """Keep some jobs queued; at the end each must be in the history as done."""
+        submitted: list[str] = []
+        while self.running():
+            wrong, said = ask(self.address, bearer(self.path), "/prompt")
+            if self.note(wrong) and json.loads(said)["exec_info"]["queue_remaining"] < 5:
+                inputs = {"width": 512, "height": 512, "batch_size": 1, "color": len(submitted)}
+                save = {"images": ["1", 0], "filename_prefix": "load"}
+                prompt = {
+                    "1": {"class_type": "EmptyImage", "inputs": inputs},
+                    "2": {"class_type": "SaveImage", "inputs": save},
+                }
+                wrong, said = ask(self.address, bearer(self.path), "/prompt", {"prompt": prompt})
+                if self.note(wrong):
+                    submitted.append(json.loads(said)["prompt_id"])
+            time.sleep(PAUSE)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            wrong, said = ask(self.address, bearer(self.path), "/prompt")
+            if not wrong and json.loads(said)["exec_info"]["queue_remaining"] == 0:
+                break
+            time.sleep(0.2)
+        done = json.loads(ask(self.address, bearer(self.path), "/history?max_items=100000")[1] or b"{}")
+        self.lost = sum(done.get(one, {}).get("status", {}).get("status_str") != "success" for one in submitted)
+        self.count = len(submitted)
+
+    def hold(self) -> None:
+        """Hold a WebSocket, and open another one whenever it ends."""
+        host, _colon, port = self.address.partition(":")
+        while self.running():
+            try:
+                with socket.create_connection((host, int(port or 80)), timeout=10) as connection:
+                    key = base64.b64encode(os.urandom(16)).decode()
+                    lines = [
+                        f"GET /ws?clientId={key[:8].encode().hex()} HTTP/1.1",
+                        f"Host: {self.address}",
+                        "Upgrade: websocket",
+                        "Connection: Upgrade",
+                        f"Sec-WebSocket-Key: {key}",
+                        "Sec-WebSocket-Version: 13",
+                        f"Authorization: {bearer(self.path)}",
+                    ]
+                    connection.sendall("\r\n".join([*lines, "", ""]).encode())
+                    opened = b" 101 " in connection.recv(65536).partition(b"\r\n")[0]
+                    self.note("" if opened else "not opened")
+                    self.listen(connection) if opened else time.sleep(PAUSE)
+            except OSError as error:
+                self.note(type(error).__name__)
+                time.sleep(PAUSE)
+
+    def listen(self, connection: socket.socket) -> None:
+        connection.settimeout(0.5)
+        while self.running():
+            try:
+                if not connection.recv(65536):
+                    self.failures.append((time.time(), "dropped"))
+                    return
+            except socket.timeout:
+                continue
+
+
+def main() -> None:
+    """Run one client to its end."""
+    kind, url, path, result, stop = sys.argv[1:6]
+    client = Client(urlsplit(url).netloc, path, stop)
+    {"calls": client.calls, "jobs": client.jobs, "socket": client.hold}[kind]()
     with open(result + ".part", "w", encoding="utf-8") as file:
-        json.dump({"calls": calls, "failures": failures}, file)
+        json.dump({"count": client.count, "failures": client.failures, "lost": client.lost}, file)
     os.rename(result + ".part", result)
 
 

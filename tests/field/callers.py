@@ -25,10 +25,11 @@ CALLBACK = {
 
 
 class Calls:
-    """What came of the calls; filled when they have ended."""
+    """What came of one kind of clients; filled when they have ended."""
 
     def __init__(self) -> None:
         self.count = 0
+        self.lost = 0
         self.failures: list[tuple[float, str]] = []
 
     @property
@@ -38,36 +39,41 @@ class Calls:
 
 
 @contextmanager
-def calling(field: Field, each: int = 1, host: str = "cli-1", url: str = "http://srv-1:8188") -> Iterator[Calls]:
-    """Let *each* clients a file call from *host* until the block ends."""
-    calls = Calls()
-    put = [
-        "docker",
-        "exec",
-        "-i",
-        f"{PROJECT}-{host}",
-        "sh",
-        "-c",
-        "mkdir -p /run/callers; cat > /run/callers/caller.py",
-    ]
+def load(field: Field, host: str = "cli-1", url: str = "http://srv-1:8188", **kinds: int) -> Iterator[dict[str, Calls]]:
+    """Let so many clients of each kind (``calls``, ``jobs``, ``socket``) work from *host* until the block ends."""
+    found = {kind: Calls() for kind in kinds}
+    script = "mkdir -p /run/callers; cat > /run/callers/caller.py"
+    put = ["docker", "exec", "-i", f"{PROJECT}-{host}", "sh", "-c", script]
     subprocess.run(put, input=CALLER.read_bytes(), check=True)
     field.on(host, "rm -f /run/callers/stop /run/callers/*.json")
-    results = [(path, f"/run/callers/{number}{Path(path).suffix}.json") for path in FILES for number in range(each)]
-    for path, result in results:
-        words = ["python3", "/run/callers/caller.py", url, path, result, "/run/callers/stop"]
-        subprocess.run(["docker", "exec", "-d", f"{PROJECT}-{host}", *words], check=True)
+    results = []
+    for kind, count in kinds.items():
+        for number in range(count):
+            result = f"/run/callers/{kind}-{number}.json"
+            results.append((kind, result))
+            path = FILES[number % len(FILES)]
+            words = ["python3", "/run/callers/caller.py", kind, url, path, result, "/run/callers/stop"]
+            subprocess.run(["docker", "exec", "-d", f"{PROJECT}-{host}", *words], check=True)
     try:
-        yield calls
+        yield found
     finally:
         field.on(host, "mkdir -p /run/callers; touch /run/callers/stop", check=False)
-    deadline = time.monotonic() + 30
-    for _path, result in results:
+    deadline = time.monotonic() + 120
+    for kind, result in results:
         while not (text := field.on(host, f"cat {result} 2>/dev/null", check=False)):
             assert time.monotonic() < deadline, f"{result} did not come"
             time.sleep(0.1)
         done = json.loads(text)
-        calls.count += done["calls"]
-        calls.failures += [(at, why) for at, why in done["failures"]]
+        found[kind].count += done["count"]
+        found[kind].lost += done["lost"]
+        found[kind].failures += [(at, why) for at, why in done["failures"]]
+
+
+@contextmanager
+def calling(field: Field) -> Iterator[Calls]:
+    """Let one client a file call until the block ends."""
+    with load(field, calls=len(FILES)) as found:
+        yield found["calls"]
 
 
 def rotate(field: Field, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -132,7 +132,7 @@ def test_what_is_seen_of_consumers() -> None:
 
 
 def test_for_how_long_clients_were_refused() -> None:
-    restarted = {"comfyui_rotation_restarts": [{"name": "default", "gap": 2.5}], "comfyui_rotation_restarted_at": "100"}
+    restarted = {"comfyui_login_restarts": [{"name": "default", "gap": 2.5}], "comfyui_login_restarted_at": "100"}
     hosts = {
         "gpu-1": {"comfyui_login_guard": False, **restarted},
         "gpu-2": {"comfyui_login_guard": True, **restarted},
@@ -142,7 +142,7 @@ def test_for_how_long_clients_were_refused() -> None:
     assert field.rotation_windows(hosts, SERVERS, CLIENTS) == [{"host": "gpu-1", "seconds": 5.8}]
     told = field.rotation_report([], windows=[{"host": "gpu-1", "seconds": 5.8}])
     assert told["lines"] == ["gpu-1 has no guard: its clients were refused for 5.8 s"]
-    hosts["gpu-1"]["comfyui_rotation_restarts"] = []
+    hosts["gpu-1"]["comfyui_login_restarts"] = []
     assert field.rotation_windows(hosts, SERVERS, CLIENTS) == []
 
 
