@@ -54,6 +54,9 @@ options:
         with the file's path in C(COMFYUI_STORE_PATH), within C(publish_timeout) (120) seconds. Until it succeeds nobody
         gets to read the new state, and the next run tries again. When another controller was first, the command
         replaces the file with that one's state before it fails; the change is then decided again.
+      - Or C(type) is V(vault_kv2), a secret of HashiCorp Vault's KV version 2 at C(url), C(mount), C(path) and
+        C(namespace), unlocked by C(auth). It needs the Python package hvac on the controller. The collection's
+        C(docs/stores.md) has all of its keys.
     type: dict
   create:
     description:

@@ -35,6 +35,7 @@ __all__ = [
 
 TYPES: dict[str, str] = {
     "vault_file": "ansible_collections.genai.comfyui.plugins.plugin_utils._stores._vault_file",
+    "vault_kv2": "ansible_collections.genai.comfyui.plugins.plugin_utils._stores._vault_kv2",
 }
 """Type -> module with ``open_store(spec, context) -> Store``."""
 
