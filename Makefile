@@ -23,11 +23,11 @@ TOKEN_FILE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup engine engine-stop images repos hosts site validate audit rotate discover diagnose down password \
-  contract attack lint unit sanity field molecule test bench clean
+  contract attack lint unit sanity field molecule test bench bench-rotation clean
 
 help: ## list the targets
 	@echo "make TARGET [INVENTORY=inventories/...] [ANSIBLE_ARGS=...] [PYTEST_ARGS=...]"; echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make the tools' virtual environment (.venv)
 	@$(PYTHON3) tools/venv.py
@@ -100,6 +100,9 @@ test: images repos ## everything
 
 bench: setup ## measure; prints a table and JSON
 	@$(PY) tests/bench/run.py
+
+bench-rotation: setup ## rotate three times under load on local hosts; prints JSON
+	@$(PY) tests/bench/rotation.py
 
 clean: ## remove caches and reports; credentials, images and .venv stay
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible reports tests/output

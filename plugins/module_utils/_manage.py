@@ -76,12 +76,16 @@ class Instance:
     def _newer(self, started: float) -> str | None:
         """Return a file that the process should have read again, or None."""
         watch = [*self.asked["watch"], *self.unit.files, self.unit.drop_ins]
-        password, accept = self.asked.get("password"), self.asked.get("accept")
-        if password and newest_after([password], started) is not None:
-            proven = accept and self.token and self.evidence is not None and self.evidence.locked
-            if not (proven and followed(accept, self.token or "", self.target(self.token or ""))):
-                watch.append(password)
+        password = self.asked.get("password")
+        if password and newest_after([password], started) is not None and not self._follows():
+            watch.append(password)
         return newest_after(watch, started)
+
+    def _follows(self) -> bool:
+        accept = self.asked.get("accept")
+        if not accept or not self.token or self.evidence is None or not self.evidence.locked:
+            return False
+        return followed(accept, self.token, self.target(self.token))
 
     def complaint(self, since: float | None = None) -> str:
         """Return why the unit does not run: what our programs said, and how systemd calls it."""
