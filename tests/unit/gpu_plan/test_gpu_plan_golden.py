@@ -43,7 +43,7 @@ def test_golden_table() -> None:
     """Every combination plans what the table says."""
     lines = [HEAD, *(row(*combination) for combination in combinations())]
     # A fixed branch (Debian's own) gives the same line for each asked one.
-    lines = list(dict.fromkeys(lines))
+    lines = [*Path(__file__).read_text().splitlines()[:3], *dict.fromkeys(lines)]
     if os.environ.get("GOLDEN_WRITE"):
         TABLE.write_text("\n".join(lines) + "\n")
     assert TABLE.read_text().splitlines() == lines
