@@ -69,3 +69,28 @@ def test_other_files_still_count(host: Host) -> None:
     code.write_text("")
     (record,) = host.run({**one, "watch": [str(code)]}, credentials=DISTRIBUTED)["instances"]
     assert record["reasons"] == [f"{code} changed after the process started"]
+
+
+def test_drained_waits_for_what_would_have_to_be_restarted(host: Host) -> None:
+    one = rotated(host, LETTER, DIGIT, guard=False)
+    queue = host.folder("a") / "queue"
+    queue.write_text("2")
+    (record,) = host.run(one, credentials=DISTRIBUTED, state="drained", drain=10)["instances"]
+    assert (record["queue"], record["action"], record["active"]) == (0, "none", True)
+    queue.write_text("50")
+    result = host.run(one, credentials=DISTRIBUTED, state="drained", drain=1)
+    assert result["changed"] is False
+    assert result["instances"][0]["queue"] > 40
+    assert host.calls() == []
+    # With the token that it should hold nothing has to be restarted, so nothing is waited for.
+    (record,) = host.run(one, state="drained", drain=60)["instances"]
+    assert record["queue"] == 0
+    assert int(queue.read_text()) > 40
+
+
+def test_a_restart_says_how_long_nobody_answered(host: Host) -> None:
+    one = rotated(host, LETTER, DIGIT, guard=False)
+    (record,) = host.run(one, credentials=DISTRIBUTED)["instances"]
+    assert record["action"] == "restarted"
+    assert 0 < record["gap"] < 30
+    assert host.run(one, credentials=DISTRIBUTED, state="status")["instances"][0]["gap"] is None
