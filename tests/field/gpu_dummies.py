@@ -10,7 +10,8 @@ from __future__ import annotations
 
 FAKE = "/srv/fake"
 
-# /srv/fake/gpu.json: {"loaded": "590.48.01", "min": 100, "max": 350}; no file, or loaded empty: the driver is not there.
+# /srv/fake/gpu.json: {"loaded": "590.48.01"}; without it no driver is loaded. Another version than its own is a
+# mismatch, as in life.
 FAKE_SMI = r"""#!/usr/bin/env python3
 import json, re, sys
 try:
@@ -19,10 +20,10 @@ except OSError:
     card = {}
 arguments = sys.argv[1:]
 if not card.get("loaded"):
-    print("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA "
-          "driver is installed and running.")
+    print("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest "
+          "NVIDIA driver is installed and running.")
     sys.exit(9)
-if card.get("mismatch"):
+if card["loaded"] != "@VERSION@":
     print("Failed to initialize NVML: Driver/library version mismatch")
     sys.exit(18)
 if "-pl" in arguments:
@@ -44,13 +45,19 @@ for word in arguments:
         sys.exit(0)
 if "-q" in arguments and "-x" in arguments:
     print('''<?xml version="1.0" ?>
-<nvidia_smi_log><timestamp>now</timestamp><driver_version>%(driver_version)s</driver_version><cuda_version>13.1</cuda_version>
-<attached_gpus>1</attached_gpus><gpu id="%(pci.bus_id)s"><product_name>%(name)s</product_name><product_architecture>Ampere</product_architecture>
-<persistence_mode>Enabled</persistence_mode><uuid>%(uuid)s</uuid><minor_number>0</minor_number><pci><pci_bus>01</pci_bus>
+<nvidia_smi_log><timestamp>now</timestamp><driver_version>%(driver_version)s</driver_version>
+<cuda_version>13.1</cuda_version>
+<attached_gpus>1</attached_gpus><gpu id="%(pci.bus_id)s"><product_name>%(name)s</product_name>
+<product_architecture>Ampere</product_architecture>
+<persistence_mode>Enabled</persistence_mode><uuid>%(uuid)s</uuid><minor_number>0</minor_number>
+<pci><pci_bus>01</pci_bus>
 <pci_device_id>220410DE</pci_device_id><pci_bus_id>%(pci.bus_id)s</pci_bus_id></pci>
-<fb_memory_usage><total>24576 MiB</total><reserved>0 MiB</reserved><used>1 MiB</used><free>24575 MiB</free></fb_memory_usage>
-<gpu_power_readings><current_power_limit>%(power.limit)s W</current_power_limit><default_power_limit>350.00 W</default_power_limit>
-<min_power_limit>%(power.min_limit)s W</min_power_limit><max_power_limit>%(power.max_limit)s W</max_power_limit></gpu_power_readings>
+<fb_memory_usage><total>24576 MiB</total><reserved>0 MiB</reserved>
+<used>1 MiB</used><free>24575 MiB</free></fb_memory_usage>
+<gpu_power_readings><current_power_limit>%(power.limit)s W</current_power_limit>
+<default_power_limit>350.00 W</default_power_limit>
+<min_power_limit>%(power.min_limit)s W</min_power_limit>
+<max_power_limit>%(power.max_limit)s W</max_power_limit></gpu_power_readings>
 <processes></processes></gpu></nvidia_smi_log>''' % values)
     sys.exit(0)
 print("GPU 0: NVIDIA GeForce RTX 3090")
@@ -130,14 +137,16 @@ done
 FAKE_MOKUTIL = r"""#!/bin/sh
 case "$1" in
   --sb-state) cat /srv/fake/secure-boot 2>/dev/null || echo "EFI variables are not supported on this system" ;;
-  --test-key) if [ -e /srv/fake/enrolled ]; then echo "$2 is already enrolled"; exit 1; else echo "$2 is not enrolled"; fi ;;
+  --test-key)
+    [ -e /srv/fake/enrolled ] && { echo "$2 is already enrolled"; exit 1; }
+    echo "$2 is not enrolled" ;;
   --list-new) [ -e /srv/fake/pending ] && echo "SHA1 Fingerprint: 00" || exit 1 ;;
   --import) read -r first; read -r second; [ -n "$first" ] && [ "$first" = "$second" ] && touch /srv/fake/pending ;;
   *) exit 255 ;;
 esac
 """
 
-# Makes a host with one RTX 3090 on its bus and no driver. The repositories' addresses are links, to be turned elsewhere.
+# Makes a host with one RTX 3090 on its bus and no driver.
 SETUP = r"""#!/bin/sh
 set -e
 card=/srv/fake/root/sys/bus/pci/devices/0000:01:00.0
@@ -157,8 +166,16 @@ root=/srv/fake/root
 rm -rf $root/proc/driver/nvidia $root/sys/module/nvidia $root/dev/nvidia* /srv/fake/gpu.json
 [ -n "$1" ] || exit 0
 mkdir -p $root/proc/driver/nvidia $root/sys/module/nvidia
-echo "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  $1  Release Build  (root@dummy)" > $root/proc/driver/nvidia/version
+echo "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  $1  Release Build  (root@dummy)" \
+  > $root/proc/driver/nvidia/version
 echo "$1" > $root/sys/module/nvidia/version
 touch $root/dev/nvidia0 $root/dev/nvidiactl $root/dev/nvidia-uvm
 echo "{\"loaded\": \"$1\"}" > /srv/fake/gpu.json
+"""
+
+# An engine that does not run, of the version that the release has.
+FAKE_DOCKER = r"""#!/bin/sh
+[ "$1" = --version ] || exit 1
+grep -q '^VERSION_ID="12"' /etc/os-release && echo "Docker version 20.10.24+dfsg1, build 297e128" && exit 0
+echo "Docker version 26.1.5+dfsg1, build a72d7cd"
 """

@@ -19,7 +19,17 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from gpu_dummies import FAKE_CTK, FAKE_MOKUTIL, FAKE_SMI, LOAD, POSTINST, REFRESH_PATH, REFRESH_SERVICE, SETUP
+from gpu_dummies import (
+    FAKE_CTK,
+    FAKE_DOCKER,
+    FAKE_MOKUTIL,
+    FAKE_SMI,
+    LOAD,
+    POSTINST,
+    REFRESH_PATH,
+    REFRESH_SERVICE,
+    SETUP,
+)
 
 KERNELS = {"bookworm": "6.1.0-99-amd64", "trixie": "6.12.990+deb13-amd64"}
 """The kernel that each release's host is said to have."""
@@ -52,7 +62,9 @@ def driver(version: str) -> list[Dummy]:
     prerm = "#!/bin/sh\nfind /lib/modules -name 'nvidia.ko' -delete\n"
     depends = f"libcuda1 {same}, libnvidia-ml1 {same}, nvidia-persistenced {same}, nvidia-modprobe {same}"
     return [
-        Dummy("nvidia-driver-cuda", version, depends).holding({"usr/bin/nvidia-smi": FAKE_SMI}),
+        Dummy("nvidia-driver-cuda", version, depends).holding(
+            {"usr/bin/nvidia-smi": FAKE_SMI.replace("@VERSION@", plain)}
+        ),
         Dummy("libcuda1", version).holding({f"usr/lib/x86_64-linux-gnu/libcuda.so.{plain}": "dummy\n"}),
         Dummy("libnvidia-ml1", version).holding({f"usr/lib/x86_64-linux-gnu/libnvidia-ml.so.{plain}": "dummy\n"}),
         Dummy("nvidia-persistenced", version),
@@ -74,7 +86,7 @@ def kernel_packages() -> list[Dummy]:
     found.append(Dummy("linux-headers-amd64", "99"))
     found.append(Dummy("linux-image-amd64", "99"))
     # Engines in small: one that does not run, and one of the version that needs a workaround.
-    found.append(Dummy("docker.io", "99").holding({"usr/bin/docker": "#!/bin/sh\nexit 1\n"}))
+    found.append(Dummy("docker.io", "99").holding({"usr/bin/docker": FAKE_DOCKER}))
     found.append(Dummy("docker-cli", "99"))
     found.append(Dummy("podman", "4.3.1").holding({"usr/bin/podman": "#!/bin/sh\necho podman version 4.3.1\n"}))
     return found
@@ -109,7 +121,8 @@ def build(dummy: Dummy, where: Path) -> Path:
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         root.chmod(0o755)
-        control = f"Package: {dummy.name}\nVersion: {dummy.version}\nArchitecture: all\nMaintainer: Tests <tests@example.com>\n"
+        control = f"Package: {dummy.name}\nVersion: {dummy.version}\nArchitecture: all\n"
+        control += "Maintainer: Tests <tests@example.com>\n"
         control += f"Depends: {dummy.depends}\n" if dummy.depends else ""
         control += f"Conflicts: {dummy.conflicts}\n" if dummy.conflicts else ""
         (root / "DEBIAN").mkdir(mode=0o755)
@@ -196,7 +209,7 @@ def make(out: Path) -> None:
         kernel, first, second = kernel_packages(), toolkit("1.18.1-1"), toolkit("1.20.0-1")
         both = sets["580.126.09-1"] + sets["590.48.01-1"] + kernel
         rival = Dummy("nvidia-driver-cuda", "590.48.01-1", "libcuda1 (= 590.48.01-1)", "local-cuda-app").holding(
-            {"usr/bin/nvidia-smi": FAKE_SMI}
+            {"usr/bin/nvidia-smi": FAKE_SMI.replace("@VERSION@", "590.48.01")}
         )
         repositories = {
             "cuda": (both, "right"),
