@@ -186,11 +186,23 @@ def test_at_the_gate(locked: Locked, seed: str) -> None:
         assert "No module named aiohttp_session" in said
 
 
+THE_GUARD = "the guard ended ComfyUI before it listened; see its line, 'comfyui-login-guard: ended ...', above"
+ITS_LINE = "comfyui-login-guard: ended ComfyUI before it listened: "
+
+
 def test_the_guard_ends_it_first(locked: Locked) -> None:
     dependency_missing(locked)
     said = locked.refused()
-    assert said.startswith("the guard ended ComfyUI before it listened, because the login check is not in the app")
+    assert said.startswith(THE_GUARD)
     assert "No module named aiohttp_session" in said
+    assert ITS_LINE in (locked.root / "log.txt").read_text()
+
+
+def test_the_guards_own_reason_is_pointed_to_and_no_other_is_invented(locked: Locked) -> None:
+    (locked.guard / "settings.json").write_text("{")
+    assert locked.refused() == THE_GUARD
+    log = (locked.root / "log.txt").read_text()
+    assert "settings.json: cannot be read" in log.partition(ITS_LINE)[2].partition("\n")[0]
 
 
 def test_custom_nodes_looked_for_elsewhere(locked: Locked) -> None:

@@ -391,7 +391,7 @@ def main(argv: list[str]) -> None:
         runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as end:
         if end.code == REFUSED:
-            refuse("the guard ended ComfyUI before it listened, because the login check is not in the application")
+            refuse("the guard ended ComfyUI before it listened; see its line, 'comfyui-login-guard: ended ...', above")
         raise
 
 
