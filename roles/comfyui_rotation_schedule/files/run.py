@@ -6,8 +6,8 @@
 Run as ``python -I run.py SETTINGS JOB [more arguments for ansible-playbook]``, by systemd or by hand. Exit codes:
 
 * 0: the playbook succeeded, and no token is too old.
-* 3: it succeeded, but a token is older than its policy's ``alarm_after_days``.
-* 4: it succeeded, but the figures could not be written.
+* 20: it succeeded, but a token is older than its policy's ``alarm_after_days``.
+* 21: it succeeded, but the figures could not be written.
 * 64: called in a wrong way, or the settings cannot be used. Nothing was run.
 * 75: another run holds the lock. Nothing was run; the units take this for a success, because the next wake-up goes on.
 * 143: it was told to stop.
@@ -30,7 +30,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-TOO_OLD, NO_FIGURES, USAGE, BUSY, STOPPED = 3, 4, 64, 75, 143
+TOO_OLD, NO_FIGURES, USAGE, BUSY, STOPPED = 20, 21, 64, 75, 143
 
 
 class Fault(Exception):

@@ -127,9 +127,9 @@ def test_words_and_environment(place: Place) -> None:
         ("exit 2", "", 2, ""),
         ("exit 4", "exit 1", 4, ""),
         ("kill -9 $$", "", 137, ""),
-        ("", "exit 2", 4, "could not be written"),
-        ("", "true", 4, "could not be written"),
-        ("", "sed -i 's/ 0$/ 1/'", 3, "a token is older than its policy allows"),
+        ("", "exit 2", 21, "could not be written"),
+        ("", "true", 21, "could not be written"),
+        ("", "sed -i 's/ 0$/ 1/'", 20, "a token is older than its policy allows"),
         ("exit 2", "sed -i 's/ 0$/ 1/'", 2, ""),
     ],
 )
