@@ -68,7 +68,7 @@ class _Planner:
     def platform(self) -> bool:
         """Find out which of the supported systems this is; False when it is none."""
         distribution, release = str(self.host.get("distribution", "")).lower(), str(self.host.get("release", ""))
-        major = release.split(".")[0]
+        major = release.split(".", maxsplit=1)[0]
         if distribution == "debian" and major in ("12", "13"):
             self.family, self.key = "debian", f"debian{major}"
         elif distribution == "ubuntu" and release in ("22.04", "24.04"):

@@ -84,7 +84,7 @@ def _cdi(host: t.Mapping[str, t.Any], asked: t.Mapping[str, t.Any], plan: Json, 
     version = host.get("docker") or ""
     if docker and not major(version) and asked["docker_source"] == "distro":
         # One that is still to be installed, or does not run and tells nothing, is the one that the release brings.
-        version = "20.10" if str(host["release"]).split(".")[0] == "12" else ""
+        version = "20.10" if str(host["release"]).split(".", maxsplit=1)[0] == "12" else ""
     old_docker = docker and 0 < major(version) < 25
     wish = asked["cdi"]
     if wish not in ("auto", True, False):
