@@ -215,6 +215,9 @@ class _Planner:
             "hold_except": [], "keep_from_unattended": [], "stream": "", "dkms": False, "enroll": False,
             "containers": {"manage": False, "engines": [], "cdi": False},
         }  # fmt: skip
+        if not known and not self.asked["manage"]:
+            # Somebody else's driver on somebody else's system can still be asked for.
+            self.refusals.clear()
         if not known:
             return {**empty, "warnings": self.warnings, "refusals": self.refusals}
         if not self.asked["manage"]:

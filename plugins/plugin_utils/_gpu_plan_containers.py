@@ -68,8 +68,9 @@ def _engine(host: t.Mapping[str, t.Any], asked: t.Mapping[str, t.Any], family: s
     if source not in ("distro", "docker"):
         refuse("docker_source", source=source)
     elif "docker" in plan["engines"] and not host.get("docker"):
-        if source == "distro" and family == "rhel":
+        if family == "rhel":
             refuse("docker_rhel")
+            return
         version = str(host["release"])
         release = "debian13" if family == "debian" and version.startswith("13") else ""
         chosen, plan["engine_repositories"] = names.docker_engine(

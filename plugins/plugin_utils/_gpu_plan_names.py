@@ -96,18 +96,16 @@ def toolkit_repository(kind: str, arch: str, base: str = TOOLKIT_BASE) -> Json:
 def docker_engine(family: str, release: str, arch: str, source: str, codename: str) -> tuple[list[str], list[Json]]:
     """Return (packages, repositories) of an engine for a host that has none."""
     if source == "docker":
-        base = f"{DOCKER_BASE}/{'rhel' if family == 'rhel' else family}"
-        uri = f"{base}/9/{arch}/stable" if family == "rhel" else base
+        base = f"{DOCKER_BASE}/{family}"
         repository: Json = {
             "name": "docker",
-            "uri": uri,
-            "suite": codename or "/",
+            "uri": base,
+            "suite": codename,
             "components": ["stable"],
+            "architectures": [ARCHES[arch][0]],
             "key_url": f"{base}/gpg",
             "fingerprints": [KEY_DOCKER],
         }
-        if family != "rhel":
-            repository["architectures"] = [ARCHES[arch][0]]
         return list(DOCKER_PACKAGES), [repository]
     # From Debian 13 on the client is a package of its own.
     return ["docker.io", "docker-cli"] if release == "debian13" else ["docker.io"], []

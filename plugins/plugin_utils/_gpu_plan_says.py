@@ -65,7 +65,7 @@ SAYS = {
     ),
     "engine": "nvidia_gpu_container_engines names {names}; docker and podman are known.",
     "docker_source": "nvidia_gpu_docker_source is {source!r}; distro and docker are known.",
-    "docker_rhel": "RHEL and its kin have no Docker of their own; set nvidia_gpu_docker_source: docker.",
+    "docker_rhel": "On RHEL and its kin this role installs no Docker engine; install one yourself, or use podman.",
     "cdi": "nvidia_gpu_cdi is {wish!r}; auto, true and false are known.",
     "cdi_podman": (
         "Podman reaches GPUs only through CDI; leave nvidia_gpu_cdi at auto, or take podman out of "

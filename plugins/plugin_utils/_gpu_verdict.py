@@ -115,6 +115,10 @@ def gpu_reboot(state: Facts, facts: Facts, policy: str, connection: str) -> Json
         return {"load": False, "reboot": False, "needed": False, "reason": ""}
     elif set(driver["modules"] or []) & {"nouveau", "nova_core"}:
         reason = "another driver (nouveau) holds the card"
+    elif facts["secure_boot"]["state"] == "enabled" and state["mok_pending"]:
+        # Nobody can confirm the key for a machine that reboots by itself.
+        reason = "the module-signing key waits to be confirmed at the console during a reboot"
+        return {"load": False, "reboot": False, "needed": True, "reason": reason}
     elif not any(built):
         reason = f"the running kernel {state['running_kernel']} has no driver module"
     else:

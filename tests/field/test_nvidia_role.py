@@ -132,12 +132,15 @@ def test_reboot_is_not_done_without_consent(host: GpuHost) -> None:
 
 def test_works(host: GpuHost) -> None:
     """After the reboot the GPU is proven; power limit within the card's range; a second run changes nothing."""
-    host.on("sh /srv/repo/load.sh 590.48.01")
+    host.on("sh /srv/repo/load.sh 590.48.01; mkdir -p /etc/cdi")
+    host.on("echo '# Managed by Ansible, collection genai.comfyui.' > /etc/cdi/nvidia.yaml")
     refused(host, "not between 100 and 350 W", nvidia_gpu_power_limit_watts=400)
     done = host.converge(nvidia_gpu_power_limit_watts=280, nvidia_gpu_expected_count=1, nvidia_gpu_min_vram_mib=24000)
     assert changes(done)
     assert '"limit": 280.0' in host.on("cat /srv/fake/gpu.json")
     assert "kind: nvidia.com/gpu" in host.on("cat /run/cdi/nvidia.yaml")
+    # A static one goes stale; this one was ours.
+    assert host.on("ls /etc/cdi") == ""
     assert changes(host.converge(nvidia_gpu_power_limit_watts=280)) == []
     wrong = host.converge(entry="verify", nvidia_gpu_expected_count=2, nvidia_gpu_driver_min_version="595")
     said = " ".join(wrong.stdout.split())

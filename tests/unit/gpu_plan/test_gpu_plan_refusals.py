@@ -44,7 +44,7 @@ CASES: list[tuple[str, Json, Json, str, str, Json]] = [
     ("debian12", {}, {"cdi": True, "engines": ["docker"]}, "cdi_docker", "Docker 20.10", {"cdi": "auto"}),
     ("debian13", {"podman": "5.4.2"}, {"cdi": False}, "cdi_podman", "only through CDI", {"cdi": "auto"}),
     ("debian13", {}, {"engines": ["lxc"]}, "engine", "names lxc", {"engines": ["podman"]}),
-    ("rhel9", {}, {"engines": ["docker"]}, "docker_rhel", "no Docker of their own", {"docker_source": "docker"}),
+    ("rhel9", {}, {"engines": ["docker"]}, "docker_rhel", "installs no Docker engine", {"engines": ["podman"]}),
     ("rhel9", {}, {"source": "distro"}, "source", "cuda_repo", {"source": "cuda_repo"}),
     ("debian13", SECURE, {}, "secure_boot", "not enrolled", {"secure_boot": "enroll"}),
     ("debian13", {**SECURE, "mok_enrolled": None}, {}, "secure_boot", "at the console", {"secure_boot": "enroll"}),
@@ -78,6 +78,7 @@ def test_no_way_out() -> None:
     assert codes(host("debian13", gpus=[PASCAL]), {}) == ["branch"]
     assert codes({**host("debian13"), "release": "11"}, {}) == ["platform"]
     assert codes({**host("debian13"), "distribution": "arch", "release": ""}, {}) == ["platform"]
+    assert codes({**host("debian13"), "release": "11"}, {"manage": False}) == []
     assert codes({**host("debian13"), "arch": "riscv64"}, {}) == ["arch"]
     assert codes({**host("debian13"), "kernel": "6.12.117+deb13-rt-amd64"}, {}) == ["kernel"]
 

@@ -131,6 +131,8 @@ NOT_LOADED: Json = {
         ({**NOT_LOADED, "driver__modules": ["nouveau"]}, {}, "auto", "local", (False, False, True)),
         ({**NOT_LOADED, "driver__modules": ["nouveau"]}, {}, "always", "local", (False, True, True)),
         (NOT_LOADED, {"running_kernel": "6.1"}, "auto", "ssh", (False, True, True)),
+        ({**NOT_LOADED, "secure_boot__state": "enabled"}, {"mok_pending": True}, "always", "ssh", (False, False, True)),
+        ({**NOT_LOADED, "secure_boot__state": "enabled"}, {"mok_enrolled": True}, "never", "ssh", (True, False, False)),
         ({"driver__mismatch": True}, {}, "never", "ssh", (False, False, True)),
         ({"driver__mismatch": True}, {}, "auto", "ssh", (False, True, True)),
         ({"driver__mismatch": True}, {}, "auto", "ansible.builtin.local", (False, False, True)),
