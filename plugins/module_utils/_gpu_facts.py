@@ -95,7 +95,7 @@ def _from_driver(gpus: list[Json], cards: list[Json]) -> list[Json]:
         card = by_address.get(gpu["bus_id"], {})
         identity = gpu["pci_id"] or card.get("pci_id")
         known = _gpu_table.card(str(identity or "")[-4:])
-        capability = gpu["compute_capability"] or known["compute_capability"]
+        capability: Any = gpu["compute_capability"] or known["compute_capability"]
         done.append(
             {
                 **gpu,

@@ -88,7 +88,7 @@ def query(program: str, timeout: float) -> Asked:
 
 def _ask_csv(program: str, timeout: float) -> tuple[Answer, tuple[str, ...]]:
     """Ask until no field is refused; return the answer and the fields it is about."""
-    fields = smi.FIELDS
+    fields: tuple[str, ...] = smi.FIELDS
     while True:
         answer = ask([program, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"], timeout)
         refused = smi.refused_field(answer.out + answer.err)

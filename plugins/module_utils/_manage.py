@@ -82,10 +82,10 @@ class Instance:
         return newest_after(watch, started)
 
     def _follows(self) -> bool:
-        accept = self.asked.get("accept")
-        if not accept or not self.token or self.evidence is None or not self.evidence.locked:
+        accept, token = self.asked.get("accept"), self.token
+        if not accept or not token or self.evidence is None or not self.evidence.locked:
             return False
-        return followed(accept, self.token, self.target(self.token))
+        return followed(accept, token, self.target(token))
 
     def complaint(self, since: float | None = None) -> str:
         """Return why the unit does not run: what our programs said, and how systemd calls it."""

@@ -182,9 +182,9 @@ def submit(module: AnsibleModule, client: run.Client) -> dict[str, Any]:
         raise WorkflowError(f"{client.url}: the workflow cannot run: " + "; ".join(found))
     if module.check_mode:
         module.exit_json(changed=True, state="checked", msg=f"would submit {len(graph)} nodes to {client.url}")
-    job = {"prompt_id": str(uuid.uuid4()), "client_id": str(uuid.uuid4()), "submitted": time.time(), "vram_peak": None}
-    client.submit(graph, job["prompt_id"], job["client_id"], module.params["front"])
-    return job
+    name, us = str(uuid.uuid4()), str(uuid.uuid4())
+    client.submit(graph, name, us, module.params["front"])
+    return {"prompt_id": name, "client_id": us, "submitted": time.time(), "vram_peak": None}
 
 
 def fetch(module: AnsibleModule, client: run.Client, record: dict[str, Any]) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ def record(
 ) -> dict[str, Any]:
     """Return what is told of one credential; see RETURN of the module ``rotation``."""
     item = outcome.item
-    rotation = item["rotation"] or {}
+    rotation: Mapping[str, Any] = item["rotation"] or {}
     return {
         "name": name,
         "changed": before != item,

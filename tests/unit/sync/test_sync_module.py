@@ -52,7 +52,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any],
     file(folder / "env", "# mine\r\nA=1\r\n", 0o644)
     file(folder / "app.json", '{"t": "' + DIGIT.replace("$", "$$") + '"}')
     file(folder / "broken.json", '{"t": ')
-    asked = {"validate": ["grep", "-q", "", "%s"], "reload": {"command": ["true"]}}
+    asked: dict[str, Any] = {"validate": ["grep", "-q", "", "%s"], "reload": {"command": ["true"]}}
     consumers = [
         consumer(folder / "env", id="env", **asked),
         consumer(folder / "env", id="password", key="P", field="password"),

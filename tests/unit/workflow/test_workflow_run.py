@@ -14,6 +14,7 @@ import pytest
 from harness import TOKENS, Pair, Server
 from workflow_server import client, gated, saved, until
 
+from ansible_collections.genai.comfyui.plugins.module_utils import _websocket
 from ansible_collections.genai.comfyui.plugins.module_utils import _workflow_run as run
 from ansible_collections.genai.comfyui.plugins.module_utils._http import HttpError
 from ansible_collections.genai.comfyui.plugins.module_utils._workflow import Graph, WorkflowError, problems
@@ -126,7 +127,7 @@ def test_polling_where_no_websocket_can_be_had(server: Server, monkeypatch: pyte
         raise HttpError("protocol", "no WebSocket here")
 
     # The edge: a proxy that does not pass WebSockets on.
-    monkeypatch.setattr(run._websocket, "connect", refused)
+    monkeypatch.setattr(_websocket, "connect", refused)
     monkeypatch.setattr(run, "POLL", 0.05)
     here, job, us = start(server, saved("Gradient", shape="flat"))
     seen = run.Seen()
