@@ -53,6 +53,8 @@ class _Planner:
         if unknown:
             raise PlanError(f"the GPU plan does not know {', '.join(unknown)}")
         self.host, self.asked = host, {**DEFAULTS, **asked}
+        # From the command line a boolean comes as text.
+        self.asked["cdi"] = {"true": True, "false": False}.get(str(self.asked["cdi"]).lower(), self.asked["cdi"])
         self.warnings: list[str] = []
         self.refusals: list[Json] = []
         self.family = self.key = ""

@@ -160,6 +160,9 @@ def test_containers() -> None:
 
     flag = "no-additional-gids-for-device-nodes"
     assert ways("debian12", docker="20.10.24") == (True, False, False, [])
+    assert ways("debian12", docker="unknown") == (True, False, False, [])
+    assert ways("debian13", docker="unknown") == (True, True, True, [])
+    assert gpu_plan(host("debian13", docker="26.1.5"), {"cdi": "False"})["containers"]["cdi"] is False
     assert ways("debian13", docker="26.1.5") == (True, True, True, [])
     assert ways("debian12", podman="4.3.1") == (False, False, True, [flag])
     assert ways("debian13", podman="5.4.2") == (False, False, True, [])
