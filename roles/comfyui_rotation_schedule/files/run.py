@@ -67,6 +67,7 @@ def environment(settings: Mapping[str, Any], given: Mapping[str, str]) -> dict[s
     """Return the environment of ansible-playbook: the caller's, our programs first, and Ansible's files with us."""
     found = {
         **given,
+        "HOME": settings["state_dir"],
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_HOME": f"{settings['state_dir']}/ansible",
         "PYTHONUNBUFFERED": "1",

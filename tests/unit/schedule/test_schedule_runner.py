@@ -112,7 +112,8 @@ def test_words_and_environment(place: Place) -> None:
     known = ["-i", "inventory.yml", "figures", "-e", "a=1", "--check", "-e"]
     assert place.words("figures") == [*known, json.dumps(told), *secrets]
     variables = (place.project / "environment-turn").read_text(encoding="utf-8")
-    assert f"ANSIBLE_HOME={place.state}/ansible\n" in variables
+    assert f"\nANSIBLE_HOME={place.state}/ansible\n" in f"\n{variables}"
+    assert f"\nHOME={place.state}\n" in f"\n{variables}"
     assert "ANSIBLE_COLLECTIONS_PATH=/opt/collections\n" in variables
     assert f"PATH={place.directory}:" in variables
     assert PASSWORD not in variables
