@@ -208,3 +208,21 @@ def test_somebodys_hold(host: GpuHost) -> None:
     assert "on hold, but not by this role" in result["msg"]
     assert "libcuda1" in result["msg"]
     assert host.snapshot() == before
+
+
+def test_over_http(host: GpuHost) -> None:
+    """Key and repository come over HTTP with apt's own downloader; a key that is not there is named."""
+    only_once(host)
+    host.on("systemd-run -q --unit=mirror python3 -m http.server --bind 127.0.0.1 --directory /srv/repo 8000")
+    host.on("timeout 30 sh -c 'until ss -ltn | grep -q :8000; do :; done'")
+    arguments = wanted(host)
+    arguments["repositories"][0].update(
+        uri="http://127.0.0.1:8000/cuda", key_url="http://127.0.0.1:8000/keys/right.asc"
+    )
+    result = host.module("package_set", arguments, check=True)
+    assert "msg" not in result, result["msg"]
+    assert any(line.startswith("nvidia-driver-cuda 590.") for line in result["packages"])
+    arguments["repositories"][0]["key_url"] = "http://127.0.0.1:8000/keys/nowhere.asc"
+    refused = host.module("package_set", arguments, check=True)
+    assert "http://127.0.0.1:8000/keys/nowhere.asc cannot be fetched" in refused["msg"]
+    host.on("systemctl stop mirror")
