@@ -16,6 +16,7 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
         functions: list[t.Callable[..., t.Any]] = [
+            _field.newer_than_truth,
             _field.rotation_evidence,
             _field.rotation_report,
             _field.rotation_steps,

@@ -190,6 +190,17 @@ def _get(hostvars: Hosts, host: str, name: str, default: Any) -> Any:
     return default if value is None else value
 
 
+def newer_than_truth(hostvars: Hosts, servers: Sequence[str]) -> list[str]:
+    """Return why servers may be newer than the truth, as their own files were just seen: one text a file.
+
+    Whoever wrote the truth's tokens into clients' files then would lock them out.
+    """
+    hostvars = _once(hostvars, servers)
+    kinds = (("accept", "instances"), ("password", "consumers"))
+    records = [(host, one) for host in servers for kind in kinds for one in _records(hostvars, host, *kind)]
+    return [f"{host}: {one.get('detail')}" for host, one in records if one.get("status") == "unknown"]
+
+
 def rotation_windows(hostvars: Hosts, servers: Sequence[str], clients: Sequence[str]) -> list[Json]:
     """Return for how long each restarted server without guard refused its clients: ``host`` and ``seconds``.
 

@@ -37,8 +37,9 @@ SAID = re.compile(r"clients were refused for ([0-9.]+) s")
 def hosts(field: Any, *arguments: str) -> None:
     """Bring the hosts up and converge them."""
     field_hosts.CACHE.mkdir(parents=True, exist_ok=True)
-    field.password_file.touch(0o600)
-    field.password_file.write_text("bench only\n")
+    if not field.password_file.exists():
+        field.password_file.touch(0o600)
+        field.password_file.write_text("bench only\n")
     for words in (["tools.engine", "ensure"], ["tools.images"], ["tools.repos"]):
         subprocess.run([sys.executable, "-m", *words], cwd=ROOT, check=True, stdin=subprocess.DEVNULL)
     for playbook in ("tests/hosts/create.yml", "tests/hosts/seed.yml", "playbooks/site.yml"):
@@ -53,7 +54,7 @@ def measure(field: Any, options: argparse.Namespace) -> dict[str, Any]:
     arguments = ["-e", f"comfyui_login_guard={str(not options.bare).lower()}"]
     hosts(field, *arguments)
     before, rotations, reported, said = callers.process(field), [], [], ""
-    with callers.load(field, calls=options.clients, jobs=2, socket=4) as found:
+    with callers.load(field, calls=options.clients, jobs=1 if options.bare else 2, socket=4) as found:
         time.sleep(2)
         begun = time.monotonic()
         for _number in range(options.rotations):

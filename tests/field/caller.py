@@ -76,20 +76,15 @@ class Client:
             time.sleep(PAUSE)
 
     def jobs(self) -> None:
-        """Keep some jobs queued; at the end each must be in the history as done."""
+        """Queue five jobs whenever none is left, after a pause; at the end each must be in the history as done."""
         submitted: list[str] = []
         while self.running():
             wrong, said = ask(self.address, bearer(self.path), "/prompt")
-            if self.note(wrong) and json.loads(said)["exec_info"]["queue_remaining"] < 5:
-                inputs = {"width": 512, "height": 512, "batch_size": 1, "color": len(submitted)}
-                save = {"images": ["1", 0], "filename_prefix": "load"}
-                prompt = {
-                    "1": {"class_type": "EmptyImage", "inputs": inputs},
-                    "2": {"class_type": "SaveImage", "inputs": save},
-                }
-                wrong, said = ask(self.address, bearer(self.path), "/prompt", {"prompt": prompt})
-                if self.note(wrong):
-                    submitted.append(json.loads(said)["prompt_id"])
+            if self.note(wrong) and json.loads(said)["exec_info"]["queue_remaining"] == 0:
+                # Who waits for an empty queue must be able to see one.
+                time.sleep(2)
+                for _number in range(5):
+                    self.submit(submitted)
             time.sleep(PAUSE)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
@@ -100,6 +95,16 @@ class Client:
         done = json.loads(ask(self.address, bearer(self.path), "/history?max_items=100000")[1] or b"{}")
         self.lost = sum(done.get(one, {}).get("status", {}).get("status_str") != "success" for one in submitted)
         self.count = len(submitted)
+
+    def submit(self, submitted: list[str]) -> None:
+        inputs = {"width": 512, "height": 512, "batch_size": 1, "color": len(submitted)}
+        prompt = {
+            "1": {"class_type": "EmptyImage", "inputs": inputs},
+            "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "load"}},
+        }
+        wrong, said = ask(self.address, bearer(self.path), "/prompt", {"prompt": prompt})
+        if self.note(wrong):
+            submitted.append(json.loads(said)["prompt_id"])
 
     def hold(self) -> None:
         """Hold a WebSocket, and open another one whenever it ends."""

@@ -131,6 +131,16 @@ def test_what_is_seen_of_consumers() -> None:
     assert before["consumers"][0]["detail"] == "it was not looked at yet"
 
 
+def test_a_server_newer_than_the_truth_is_named() -> None:
+    records = [{"name": "a", "status": "unknown", "detail": "lists v9"}, {"name": "b", "status": "in_sync"}]
+    hosts = {"gpu-1": {"comfyui_login_accept_result": {"instances": records, "failed": True}}, "gpu-2": {}}
+    assert field.newer_than_truth(hosts, SERVERS) == ["gpu-1: lists v9"]
+    strange = {"consumers": [{"id": "server:a", "status": "unknown", "detail": "a value of no known version"}]}
+    found = field.newer_than_truth({"gpu-1": {"comfyui_login_sync_result": strange}}, SERVERS)
+    assert found == ["gpu-1: a value of no known version"]
+    assert field.newer_than_truth({}, SERVERS) == []
+
+
 def test_for_how_long_clients_were_refused() -> None:
     restarted = {"comfyui_login_restarts": [{"name": "default", "gap": 2.5}], "comfyui_login_restarted_at": "100"}
     hosts = {
