@@ -21,6 +21,7 @@ import time
 import typing as t
 from pathlib import Path
 
+import guard
 import yaml
 from audit import audit
 from discovery import discovery
@@ -161,6 +162,8 @@ def table(results: Json, limits: list[tuple[str, float, str, float]]) -> str:
         one = results["discovery"]
         tree = f"{one['files']} files, {one['bytes'] / 1e6:.0f} MB"
         lines += ["", f"scan of {tree}: {one['scan_s']:.2f} s; grep -rF '$2': {one['grep_s']:.2f} s"]
+    if "guard" in results:
+        lines += ["", *guard.lines(results["guard"])]
     lines.append("")
     for name, got, relation, limit in limits:
         met = got <= limit if relation == "<=" else got >= limit
@@ -190,6 +193,9 @@ def main() -> None:
             ("reconcile / ping, most hosts", results["reconcile"]["rows"][-1]["ratio"], "<=", 1.5),
             ("builtin tasks / reconcile", results["reconcile"]["builtin_over_ours"], ">=", 8.0),
         ]
+        say("requests through the guard and without it")
+        results["guard"] = guard.guard(where)
+        limits += guard.limits(results["guard"])
         password_file = ROOT / ".cache" / "demo" / "vault-password"
         if options.site and password_file.exists():
             results["site"] = site(bench, options.site, str(password_file))
