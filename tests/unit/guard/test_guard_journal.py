@@ -29,11 +29,11 @@ LINE = re.compile(
 )
 
 
-def lines(caplog: pytest.LogCaptureFixture, *logins: tuple[str, str, str]) -> list[str]:
-    caplog.clear()
+def lines(capsys: pytest.CaptureFixture[str], *logins: tuple[str, str, str]) -> list[str]:
+    capsys.readouterr()
     for result, address, user in logins:
         journal.login(result, address, journal.user_name(user, "the-password"))
-    return [record.getMessage() for record in caplog.records]
+    return [line for line in capsys.readouterr().err.split("\n") if line]
 
 
 @given(st.text() | st.binary().map(lambda data: data.decode("utf-8", "surrogateescape")))
@@ -53,17 +53,29 @@ def test_names_keep_secrets() -> None:
     assert journal.user_name("x" * 65) == "x" * 64 + "..."
 
 
-def test_lines_come_out_whatever_comfyui_was_told(caplog: pytest.LogCaptureFixture) -> None:
-    root = logging.getLogger()
-    before = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        logging.getLogger("comfyui-login-guard").disabled = True
-        said = lines(caplog, ("accepted", "192.0.2.1", "comfy"))
-    finally:
-        root.setLevel(before)
-    assert len(said) == 1
-    assert LINE.fullmatch(said[0])
+def test_lines_are_whole_and_plain_whatever_comfyui_does(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Newer ComfyUI: a level for each handler, and colours before each line.
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("\x1b[32m[%(levelname)s]\x1b[0m %(message)s"))
+    handler.setLevel(logging.CRITICAL)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    sys.stderr.write("\r 50%|#####     | 10/20")
+    journal.login("accepted", "192.0.2.1", "comfy")
+    journal.say("read again")
+    bar, accepted, other, end = capsys.readouterr().err.split("\n")
+    assert bar.startswith("\r 50%")
+    assert LINE.fullmatch(accepted)
+    assert (other, end) == ("comfyui-login-guard: read again", "")
+
+
+def test_nowhere_to_write_to_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(os.devnull, "w", encoding="ascii") as closed:
+        pass
+    for stream in (None, closed):
+        monkeypatch.setattr(sys, "stderr", stream)
+        journal.login("failed", "192.0.2.1", "comfy")
 
 
 def fail2ban_regex() -> list[str]:
@@ -98,9 +110,9 @@ def banned(tmp_path: Path, content: list[str]) -> list[str]:
     return done.stdout.split()
 
 
-def test_fail2ban_finds_the_wrong_logins_and_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_fail2ban_finds_the_wrong_logins_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = lines(
-        caplog,
+        capsys,
         ("failed", "192.0.2.1", "comfy"),
         ("accepted", "192.0.2.2", "comfy"),
         ("failed", "2001:db8::3", ""),

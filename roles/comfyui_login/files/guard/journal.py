@@ -8,25 +8,33 @@ comfyui-login-guard: 2026-01-02T03:04:05Z login failed address=192.0.2.1 user="c
 
 from __future__ import annotations
 
-import logging
 import re
+import sys
 import time
 
 from .redact import text
 
 USER_LIMIT = 64
 
-# With a level of its own: ComfyUI's --verbose does not silence it.
-_LOGGER = logging.getLogger("comfyui-login-guard")
-_LOGGER.setLevel(logging.INFO)
 _ODD = re.compile(rb"[^A-Za-z0-9._@+-]")
 
 
 def say(line: str) -> None:
-    """Report one line. Whoever calls this sees to it that it holds no secret and no text of a stranger."""
-    # Libraries that configure logging switch off whatever was there before.
-    _LOGGER.disabled = False
-    _LOGGER.warning("comfyui-login-guard: %s", line)
+    """Write one line to stderr. Whoever calls this sees to it that it holds no secret and no text of a stranger.
+
+    Not by logging: ComfyUI's --verbose would silence the line, and newer ones colour what stands before it.
+    """
+    _write(f"comfyui-login-guard: {line}\n")
+
+
+def _write(lines: str) -> None:
+    try:
+        # At once, so that what other threads write does not come between.
+        sys.stderr.write(text(lines))
+        sys.stderr.flush()
+    except (AttributeError, OSError, ValueError):
+        # Nowhere to write to. Refusing goes on.
+        pass
 
 
 def user_name(typed: object, password: object = None) -> str:
@@ -45,4 +53,5 @@ def user_name(typed: object, password: object = None) -> str:
 def login(result: str, address: str, user: str = "") -> None:
     """Log one login: *result* is accepted, guest, failed, malformed or throttled; *user* comes from `user_name`."""
     moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    say(f'{moment} login {result} address={address} user="{user}"')
+    # A progress bar leaves the line open on which it stands; fail2ban looks at whole lines.
+    _write(f'\ncomfyui-login-guard: {moment} login {result} address={address} user="{user}"\n')
