@@ -193,6 +193,8 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) < 2:
         print("usage: run.py SETTINGS JOB [arguments for ansible-playbook]", file=sys.stderr)
         return USAGE
+    # As in the units, so that a run by hand leaves nothing that others can read.
+    os.umask(0o077)
     try:
         return work(settings_of(Path(arguments[0])), arguments[1], arguments[2:], os.environ)
     except Fault as fault:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 import stat
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.genai.comfyui.plugins.plugin_utils import _metrics
+from ansible_collections.genai.comfyui.plugins.plugin_utils import _metrics, _report, _report_file
 
 LABEL = r"[a-z_]+=\"(?:[^\"\\\n]|\\[\\\"n])*\""
 LINE = re.compile(rf"comfyui_[a-z_]+(?:\{{{LABEL}(?:,{LABEL})*\}})? -?\d+(?:\.\d+)?")
@@ -88,6 +89,22 @@ def test_what_is_told() -> None:
     assert found['comfyui_run_success_timestamp_seconds{job="rotate"}'] == "20"
     assert 'comfyui_run_success_timestamp_seconds{job="audit"}' not in found
     assert found["comfyui_metrics_timestamp_seconds"] == "1767323045"
+
+
+def test_a_report_of_our_own() -> None:
+    """The report of an audit, as the collection makes it, of one host in drift and one that cannot be reached."""
+    found: dict[str, dict[str, Any]] = {
+        "web-1": {"audit": {"consumers": [{"id": "env", "status": "stale", "path": "/x"}]}},
+        "web-2": {"audit": {"unreachable": True, "msg": "Failed to connect to the host via ssh"}},
+    }
+    reports = [_report.collect(host, found[host].get, _report.Sources(sync=["audit"]), False) for host in found]
+    why = _report.reasons(reports, True)
+    document = _report_file.document("audit", reports, why, {}, None, datetime(2026, 1, 2, tzinfo=timezone.utc))
+    told = figures(_metrics.text([], document, {}, 1.0))
+    assert (told["comfyui_audit_ok"], told["comfyui_audit_timestamp_seconds"]) == ("0", "1767312000")
+    assert told['comfyui_consumers_by_status{host="web-1",status="stale"}'] == "1"
+    assert told['comfyui_host_unreachable{host="web-2"}'] == "1"
+    assert told["comfyui_hosts_unreachable"] == "1"
 
 
 def test_what_is_not_known_has_no_line() -> None:

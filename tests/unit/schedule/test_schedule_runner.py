@@ -160,6 +160,7 @@ def test_what_is_remembered(place: Place) -> None:
     assert (runs["rotate"]["exit"], runs["rotate"]["succeeded"]) == (2, first["succeeded"])
     assert (runs["audit"]["exit"], runs["audit"]["succeeded"]) == (4, None)
     assert sorted(one.name for one in place.state.iterdir()) == ["lock", "metrics", "runs.json"]
+    assert {(place.state / name).stat().st_mode & 0o777 for name in ("lock", "runs.json")} == {0o600}
     (place.state / "runs.json").write_text("not JSON", encoding="utf-8")
     place.run("audit")
     assert sorted(place.runs()) == ["audit"]
