@@ -23,7 +23,7 @@ TOKEN_FILE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup engine engine-stop images repos hosts site validate audit rotate discover diagnose down password \
-  contract attack lint unit sanity field molecule test bench bench-rotation clean
+  contract attack browser lint unit sanity field molecule test bench bench-rotation clean
 
 help: ## list the targets
 	@echo "make TARGET [INVENTORY=inventories/...] [ANSIBLE_ARGS=...] [PYTEST_ARGS=...]"; echo
@@ -88,6 +88,9 @@ contract: setup ## the server's contract, on the stand-in or on URL=... TOKEN_FI
 
 attack: setup ## attack the server, with and without the guard
 	@$(PYTEST) -q tests/attack $(PYTEST_ARGS)
+
+browser: setup ## log in and work with a real browser (needs one: 400 MB, so nothing fetches it)
+	@$(PYTEST) -q -rs tests/attack/test_browser.py $(PYTEST_ARGS)
 
 field: images repos ## break and mend one server and one client, on local hosts of their own
 	@$(PYTEST) tests/field $(PYTEST_ARGS)
