@@ -180,7 +180,7 @@ def failure_of(record: Mapping[str, Any]) -> str:
     """Return in words why a job failed."""
     for name, data in (record.get("status") or {}).get("messages", []):
         if name == "execution_error":
-            what = str(data.get("exception_message", "")).strip().split("\n")[0]
+            what = str(data.get("exception_message", "")).strip().partition("\n")[0]
             return f"node {data.get('node_id')} ({data.get('node_type')}): {data.get('exception_type')}: {what}"
         if name == "execution_interrupted":
             return f"interrupted at node {data.get('node_id')} ({data.get('node_type')})"

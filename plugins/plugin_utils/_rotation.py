@@ -13,6 +13,7 @@ import copy
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import cast
 
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _rotation_gates as gates
@@ -158,8 +159,7 @@ def escalate(item: Credential, now: str) -> Outcome:
     if rotation.get("aborting"):
         raise RotationError(f"rotation {rotation['id']} is being aborted; wait until that is done, then start again")
     new = copy.deepcopy(item)
-    running = new["rotation"]
-    assert running is not None  # noqa: S101 - for mypy; it is a copy of one that is not
+    running = _running(new)
     running["reason"], running["sessions"] = "compromise", "end"
     if running["phase"] != "switched":
         # Again from the first gate: now it proves that every server refuses what somebody may know.
@@ -198,9 +198,8 @@ def abort(item: Credential, now: str) -> Outcome:
             "that somebody may know. Let it finish"
         )
     new = copy.deepcopy(item)
-    assert new["rotation"] is not None  # noqa: S101 - as above
     # Whatever the phase: first consumers go back while both are valid, then the servers forget.
-    new["rotation"].update({"aborting": True, "phase": "accepted", "since": now})
+    _running(new).update({"aborting": True, "phase": "accepted", "since": now})
     return Outcome(new, ["aborting"], [f"{rotation['to']} is withdrawn"])
 
 
@@ -217,8 +216,7 @@ def forget(item: Credential, ids: Collection[str]) -> Credential:
         if one not in there:
             raise RotationError(f"{one!r} is not waited for; the rotation waits for {', '.join(sorted(there))}")
     new = copy.deepcopy(item)
-    running = new["rotation"]
-    assert running is not None  # noqa: S101 - as above
+    running = _running(new)
     running["required"] = [one for one in running["required"] if one not in ids]
     running["servers"] = [one for one in running.get("servers", []) if one not in ids]
     if not running["servers"]:
@@ -239,11 +237,15 @@ def advance(item: Credential, seen: Evidence, now: str) -> Outcome:
         if waiting and not jump:
             return replace(outcome, waiting=waiting)
         new = copy.deepcopy(outcome.item)
-        running = new["rotation"]
-        assert running is not None  # noqa: S101 - as above
+        running = _running(new)
         step.move(new, running, now)
         why = f"entered {step.enters}: " + (jump or _because(step))
         outcome = Outcome(new, [*outcome.moves, step.enters], [*outcome.why, why])
+
+
+def _running(item: Credential) -> Rotation:
+    """Return the rotation of an item that is known to have one."""
+    return cast("Rotation", item["rotation"])
 
 
 def step_of(rotation: Rotation) -> Step:

@@ -66,7 +66,7 @@ def load(field: Field, host: str = "cli-1", url: str = "http://srv-1:8188", **ki
         done = json.loads(text)
         found[kind].count += done["count"]
         found[kind].lost += done["lost"]
-        found[kind].failures += [(at, why) for at, why in done["failures"]]
+        found[kind].failures += list(map(tuple, done["failures"]))
 
 
 @contextmanager

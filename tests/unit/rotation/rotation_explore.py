@@ -165,15 +165,15 @@ def explore(start: Iterable[World], variants: Iterable[Variant], early: bool = F
                 continue
             trail: list[str] = []
 
-            def see(after: World, what: str, trail: list[str] = trail, variant: Variant = variant) -> None:
-                trail.append(what)
+            def see(after: World, what: str, run: tuple[list[str], Variant] = (trail, variant)) -> None:
+                run[0].append(what)
                 key = after.key()
                 if key not in found.states:
                     found.states[key] = after
                     todo.append(after)
                     bad = complaints(after)
                     if bad:
-                        found.complaints.append(f"{bad} after {trail} ({variant})")
+                        found.complaints.append(f"{bad} after {run[0]} ({run[1]})")
 
             after, phase = run_from(now, variant, see, early)
             found.runs += 1

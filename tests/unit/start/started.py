@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -129,7 +130,13 @@ class Locked:
         line += ["--", "--listen", "127.0.0.1", "--port", str(port), *arguments]
         with log.open("wb") as stream:
             process = subprocess.Popen(
-                line, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True
+                line,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                # A shell's background job ignores it, and so would all that it starts.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         return Server(process, f"http://127.0.0.1:{port}", log)
 

@@ -55,8 +55,8 @@ def test_places_in_the_queue_and_taking_a_job_back(server: Server, tmp_path: Pat
     door = tmp_path / "door"
     here, first, us = start(server, gated(door))
     until(Path(f"{door}.reached").exists)
-    _, second, _ = start(server, saved("Gradient", shape="steep"))
-    _, third, _ = start(server, saved("Gradient", shape="flat"))
+    second = start(server, saved("Gradient", shape="steep"))[1]
+    third = start(server, saved("Gradient", shape="flat"))[1]
     assert here.look(first)["state"] == "running"
     assert (here.look(third)["position"], here.look(third)["queued"]) == (2, 2)
     assert here.cancel(second)
