@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -26,6 +25,8 @@ for word; do printf '%s\\n' "$word"; done > "words-$3"
 env > "environment-$3"
 test ! -f "do-$3" || . "./do-$3"
 """
+# Half a minute, should a test fail and nobody stop it.
+SOME = "$(seq 300)"
 PASSWORD = "vault-password-of-the-tests"
 
 
@@ -168,13 +169,20 @@ def test_what_is_remembered(place: Place) -> None:
 
 def test_one_run_at_a_time(place: Place) -> None:
     """Whoever comes second does nothing. The lock goes with its process, and with no file."""
-    with (place.state / "lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        code, out = place.run("audit")
-        assert (code, "another run holds" in out) == (75, True)
-        assert not (place.project / "words-look").exists()
-        assert not (place.state / "runs.json").exists()
+    place.does("turn", f"touch begun; for i in {SOME}; do test -f go && break; sleep 0.1; done")
+    first = place.start("rotate")
+    deadline = time.monotonic() + 30
+    while not (place.project / "begun").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    code, out = place.run("audit")
+    assert (code, "another run holds" in out) == (75, True)
+    assert not (place.project / "words-look").exists()
+    assert not (place.state / "runs.json").exists()
+    first.kill()
+    first.wait(timeout=30)
     assert place.run("audit") == (0, "")
+    (place.project / "go").touch()
+    first.communicate(timeout=30)
 
 
 def test_programs_left_behind_hold_no_lock(place: Place) -> None:
@@ -190,7 +198,7 @@ def test_programs_left_behind_hold_no_lock(place: Place) -> None:
 
 
 def test_a_request_to_stop_is_handed_on(place: Place) -> None:
-    place.does("turn", "trap 'echo stopped > told; exit 0' TERM; echo $$ > begun; while :; do sleep 0.05; done")
+    place.does("turn", f"trap 'echo stopped > told; exit 0' TERM; touch begun; for i in {SOME}; do sleep 0.1; done")
     process = place.start("rotate")
     deadline = time.monotonic() + 30
     while not (place.project / "begun").exists() and time.monotonic() < deadline:
