@@ -64,8 +64,8 @@ def test_lines_are_whole_and_plain_whatever_comfyui_does(
     sys.stderr.write("\r 50%|#####     | 10/20")
     journal.login("accepted", "192.0.2.1", "comfy")
     journal.say("read again")
-    bar, accepted, other, end = capsys.readouterr().err.split("\n")
-    assert bar.startswith("\r 50%")
+    progress, accepted, other, end = capsys.readouterr().err.split("\n")
+    assert progress.startswith("\r 50%")
     assert LINE.fullmatch(accepted)
     assert (other, end) == ("comfyui-login-guard: read again", "")
 
