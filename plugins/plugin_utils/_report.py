@@ -21,7 +21,7 @@ Read = Callable[[str], Any]
 # Only what is named here gets into a report: a result that learns to return more cannot leak it through the report.
 CONSUMER_KEYS = (
     "id", "path", "codec", "key", "credential", "field", "required", "status", "was", "changed", "fingerprint",
-    "detail", "line",
+    "detail", "line", "reload",
 )  # fmt: skip
 PROBE_KEYS = ("name", "url", "credential", "state", "detail", "checks", "waited", "at", "fingerprint")
 INSTANCE_KEYS = ("name", "unit", "action", "reasons", "pid", "since", "active", "detail", "probe", "url")
@@ -278,7 +278,8 @@ def in_order(kind: str, one: Json, drift: bool = False) -> bool:
     if kind == "scan":
         return one.get("declared") is not None
     if kind == "sync":
-        return one.get("status") in ("in_sync", "pending", *(("previous",) if drift else ()))
+        settled = ("in_sync", "pending", *(("previous", "current") if drift else ()))
+        return one.get("status") in settled and not (drift and one.get("reload") == "pending")
     if kind == "probes":
         return one.get("state") == "locked"
     return _instance_in_order(one)

@@ -60,6 +60,7 @@ def test_in_order(variables: dict[str, Any], server: bool) -> None:
         ("in_sync", True, True),
         ("pending", True, True),
         ("previous", False, True),
+        ("current", False, True),
         *((bad, False, False) for bad in ("stale", "damaged", "unknown", "missing_file", "missing_key", "linked")),
         *((bad, False, False) for bad in ("duplicate_key", "unparsable", "too_open", None, "something_new")),
     ],
@@ -70,6 +71,14 @@ def test_status(status: str, failure: bool, drift: bool) -> None:
         said = why(variables, drift=mode)
         assert (said == "") is fine
         assert fine or f"h1: /etc/a (a): {status or 'unknown'}: as seen" in said
+
+
+def test_a_process_older_than_its_file_is_drift() -> None:
+    for reload, fine in (("done", True), (None, True), ("pending", False)):
+        record = consumer(reload=reload, detail="the process is older")
+        said = why({**CLIENT, "s2": {"consumers": [record]}}, drift=True)
+        assert (said == "") is fine
+        assert fine or "in_sync: the process is older" in said
 
 
 @pytest.mark.parametrize("state", ["down", "open", "token_refused", "unexpected", None])
