@@ -68,8 +68,8 @@ options:
     description:
       - V(failure) fails when a host has a failure, a declared place was not checked, an instance is not active, a
         server is not proven locked, or a consumer is neither V(in_sync) nor V(pending).
-      - V(drift) fails when a consumer is not V(in_sync), V(pending), V(previous) or V(current), when its process is older
-        than its file, or when a host was not checked.
+      - V(drift) fails when a consumer is not V(in_sync), V(pending), V(previous) or V(current), when its process is
+        older than its file, or when a host was not checked.
       - V(never) only reports; its verdict is that of V(failure).
       - A consumer that cannot be proven over HTTP, because it holds no token or no URL is known, is listed as not
         checked, and so is what was skipped on purpose, for O(name=site) also by C(--tags). That alone is no reason to
