@@ -99,7 +99,7 @@ molecule: images repos ## the scenarios, on local hosts of their own
 	@$(PYTEST) tests/scenarios $(PYTEST_ARGS)
 
 test: images repos ## everything
-	@$(PYTEST) $(TESTS) $(PYTEST_ARGS)
+	@$(PYTEST) -n 2 --dist loadgroup $(TESTS) $(PYTEST_ARGS)
 
 bench: setup ## measure; prints a table and JSON
 	@$(PY) tests/bench/run.py

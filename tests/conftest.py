@@ -6,10 +6,24 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # CI asks the same examples each time, so that a change is judged by what it changed. Everybody else draws new ones.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares a cache, a server or hosts on one worker when tests run on several; see ``make test``."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            parts = item.path.relative_to(HERE).parts
+            # Unit tests share nothing beyond their file; each other area shares what it obtains and builds.
+            item.add_marker(pytest.mark.xdist_group("/".join(parts) if parts[0] == "unit" else parts[0]))
