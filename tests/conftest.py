@@ -20,8 +20,11 @@ HERE = Path(__file__).resolve().parent
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep what shares a cache, a server or hosts on one worker when tests run on several; see ``make test``."""
+    if config.getoption("dist", "no") == "loadgroup":
+        # They take as long as everything else together, so one worker begins with them.
+        items.sort(key=lambda item: item.get_closest_marker("hosts") is None)
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             parts = item.path.relative_to(HERE).parts
