@@ -22,7 +22,8 @@ HERE = Path(__file__).resolve().parent
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep what shares a cache, a server or hosts on one worker when tests run on several; see ``make test``."""
-    if config.getoption("dist", "no") == "loadgroup":
+    # Set in the workers; there "dist" says something else.
+    if getattr(config.option, "loadgroup", False):
         # They take as long as everything else together, so one worker begins with them.
         items.sort(key=lambda item: item.get_closest_marker("hosts") is None)
     for item in items:
