@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 from tools.venv import find_python, link_collection
 
 CACHE = ROOT / ".cache" / "matrix"
-TEST_TOOLS = ("pytest==9.2.0", "pytest-xdist==3.8.0", "hypothesis==6.170.15")
+TEST_TOOLS = ("pytest==9.2.0", "pytest-xdist==3.8.0", "hypothesis==6.170.15", "hvac==2.4.0", "cryptography")
 
 pytestmark = pytest.mark.slow
 
