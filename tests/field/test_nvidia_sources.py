@@ -196,20 +196,6 @@ def test_conflict(host: GpuHost) -> None:
     host.on("apt-get purge -y -qq local-cuda-app; rm /etc/apt/sources.list.d/local.list; apt-get update -qq")
 
 
-def test_somebodys_hold(host: GpuHost) -> None:
-    """A hold that is not ours is respected and named."""
-    only_once(host)
-    host.module("package_set", wanted(host, "590"))
-    host.on("rm -rf /var/lib/genai-comfyui; apt-mark hold libcuda1")
-    before = host.snapshot()
-    newer = wanted(host, "590", "newer")
-    newer["packages"] = [{**one, "version": one["version"].replace("590.*", "590.55*")} for one in newer["packages"]]
-    result = host.module("package_set", newer)
-    assert "on hold, but not by this role" in result["msg"]
-    assert "libcuda1" in result["msg"]
-    assert host.snapshot() == before
-
-
 def test_over_http(host: GpuHost) -> None:
     """Key and repository come over HTTP with apt's own downloader; a key that is not there is named."""
     only_once(host)
@@ -226,3 +212,17 @@ def test_over_http(host: GpuHost) -> None:
     refused = host.module("package_set", arguments, check=True)
     assert "http://127.0.0.1:8000/keys/nowhere.asc cannot be fetched" in refused["msg"]
     host.on("systemctl stop mirror")
+
+
+def test_somebodys_hold(host: GpuHost) -> None:
+    """A hold that is not ours is respected and named. The last test: what it installs stays on the host."""
+    only_once(host)
+    host.module("package_set", wanted(host, "590"))
+    host.on("rm -rf /var/lib/genai-comfyui; apt-mark hold libcuda1")
+    before = host.snapshot()
+    newer = wanted(host, "590", "newer")
+    newer["packages"] = [{**one, "version": one["version"].replace("590.*", "590.55*")} for one in newer["packages"]]
+    result = host.module("package_set", newer)
+    assert "on hold, but not by this role" in result["msg"]
+    assert "libcuda1" in result["msg"]
+    assert host.snapshot() == before
