@@ -45,7 +45,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Keeps the truth; needs no connection to the host it runs for."""
 
     TRANSFERS_FILES = False

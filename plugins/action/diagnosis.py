@@ -39,7 +39,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Judges what the hosts told; needs no connection."""
 
     TRANSFERS_FILES = False

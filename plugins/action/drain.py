@@ -20,7 +20,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Runs genai.comfyui.instance until nothing is queued."""
 
     TRANSFERS_FILES = False

@@ -26,7 +26,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Writes a file on the controller; needs no connection."""
 
     TRANSFERS_FILES = False

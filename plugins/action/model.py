@@ -17,7 +17,7 @@ LIMIT = 24 * 3600
 FIRST_LOOK, PAUSE = 1.0, 5.0
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Starts the module in the background of the host and follows it."""
 
     TRANSFERS_FILES = False
@@ -62,6 +62,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         host, pause = task_vars.get("inventory_hostname", ""), FIRST_LOOK
         asked = {"jid": job, "mode": "status", "_async_dir": self._async_dir()}
         while True:
+            # The host tells nothing by itself: between two looks at the background job there is nothing to wait on.
             time.sleep(pause)
             pause = PAUSE
             status: dict[str, Any] = self._execute_module(

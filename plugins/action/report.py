@@ -52,7 +52,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _COLUMNS = shutil.get_terminal_size(fallback=(160, 24)).columns
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Reports what registered results say; needs no connection."""
 
     TRANSFERS_FILES = False

@@ -44,7 +44,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Drives rotations in the truth; needs no connection to the host it runs for."""
 
     TRANSFERS_FILES = False

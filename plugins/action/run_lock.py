@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.genai.comfyui.plugins.plugin_utils._run_lock import LockedError, hold
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Notes this run; needs no connection."""
 
     TRANSFERS_FILES = False

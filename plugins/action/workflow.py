@@ -21,7 +21,7 @@ SLICE = 10
 _GOING_ON = ("queued", "running", "unreachable")
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Calls the module until the job has ended."""
 
     TRANSFERS_FILES = False

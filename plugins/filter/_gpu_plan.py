@@ -7,21 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleFilterError
-
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _gpu_plan, _gpu_verdict
-
-
-def _shell(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
-    """Turn a back end's ValueError into the error that Ansible shows with the template's place."""
-
-    def run(*args: t.Any, **kwargs: t.Any) -> t.Any:
-        try:
-            return function(*args, **kwargs)
-        except ValueError as exc:
-            raise AnsibleFilterError(str(exc)) from exc
-
-    return run
+from ansible_collections.genai.comfyui.plugins.plugin_utils._filters import shell
 
 
 class FilterModule:
@@ -40,4 +27,4 @@ class FilterModule:
             _gpu_verdict.gpu_units,
             _gpu_verdict.gpu_verdict,
         ]
-        return {f"_{function.__name__}": _shell(function) for function in functions}
+        return {f"_{function.__name__}": shell(function) for function in functions}

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleFilterError
-
 from ansible_collections.genai.comfyui.plugins.plugin_utils import (
     _guard,
     _launch,
@@ -16,18 +14,7 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils import (
     _server_tree,
     _topology,
 )
-
-
-def _shell(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
-    """Turn a back end's ValueError into the error that Ansible shows with the template's place."""
-
-    def run(*args: t.Any, **kwargs: t.Any) -> t.Any:
-        try:
-            return function(*args, **kwargs)
-        except ValueError as exc:
-            raise AnsibleFilterError(str(exc)) from exc
-
-    return run
+from ansible_collections.genai.comfyui.plugins.plugin_utils._filters import shell
 
 
 class FilterModule:
@@ -60,4 +47,4 @@ class FilterModule:
             _server_tree.server_tree,
             _server_tree.server_units,
         ]
-        return {f"_{function.__name__}": _shell(function) for function in functions}
+        return {f"_{function.__name__}": shell(function) for function in functions}
