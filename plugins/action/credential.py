@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.genai.comfyui.plugins.plugin_utils._ansible import store_context, store_spec, unexpected
+from ansible_collections.genai.comfyui.plugins.plugin_utils._ansible import store_spec, with_store
 from ansible_collections.genai.comfyui.plugins.plugin_utils._credential import CredentialError, Wanted, apply
 from ansible_collections.genai.comfyui.plugins.plugin_utils._declared import declared_users
 from ansible_collections.genai.comfyui.plugins.plugin_utils._hashing import HashingError
-from ansible_collections.genai.comfyui.plugins.plugin_utils._stores import StoreError, open_store
 from ansible_collections.genai.comfyui.plugins.plugin_utils._truth import TruthError
 from ansible_collections.genai.comfyui.plugins.plugin_utils._truth_form import plain, plain_text
 
@@ -63,27 +61,20 @@ class ActionModule(ActionBase):
             required_one_of=[("name", "names")],
             required_if=[("state", "adopted", ("token",))],
         )
-        where = ""
-        try:
-            spec = store_spec(given["store"], task_vars, self._templar)
-            wanted = _wanted(given)
-            store = open_store(spec, store_context(self._loader))
-            where = f"{store.where}: "
-            done = apply(
+        done = with_store(
+            lambda: store_spec(given["store"], task_vars, self._templar),
+            self._loader,
+            lambda: _wanted(given),
+            lambda store, wanted: apply(
                 store,
                 wanted,
                 users=lambda name: declared_users(task_vars["hostvars"], task_vars["groups"], name),
                 check_mode=bool(self._task.check_mode),
-            )
-        except StoreError as error:
-            return {**result, "failed": True, "msg": str(error)}
-        except (CredentialError, TruthError, HashingError) as error:
-            return {**result, "failed": True, "msg": f"{where}{error}"}
-        except AnsibleError:
-            # From templating the store's variable.
-            raise
-        except Exception as error:
-            return {**result, "failed": True, "msg": f"{where}{unexpected(error)}"}
+            ),
+            (CredentialError, TruthError, HashingError),
+        )
+        if done.get("failed"):
+            return {**result, **done}
         diff = done.pop("diff")
         result.update(done)
         if given["name"] is not None:

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.genai.comfyui.plugins.plugin_utils._ansible import store_context, store_spec, unexpected
+from ansible_collections.genai.comfyui.plugins.plugin_utils._ansible import store_spec, with_store
 from ansible_collections.genai.comfyui.plugins.plugin_utils._hashing import HashingError
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation import RotationError
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_declared import declared
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_evidence import EvidenceError
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_run import Wanted, apply
-from ansible_collections.genai.comfyui.plugins.plugin_utils._stores import StoreError, open_store
 from ansible_collections.genai.comfyui.plugins.plugin_utils._truth import TruthError
 from ansible_collections.genai.comfyui.plugins.plugin_utils._truth_checks import TIME_PATTERN, plain, plain_text
 
@@ -61,27 +59,20 @@ class ActionModule(ActionBase):
             mutually_exclusive=[("name", "names")],
             required_one_of=[("name", "names")],
         )
-        where = ""
-        try:
-            spec = store_spec(given["store"], task_vars, self._templar)
-            wanted = _wanted(given)
-            store = open_store(spec, store_context(self._loader))
-            where = f"{store.where}: "
-            done = apply(
+        done = with_store(
+            lambda: store_spec(given["store"], task_vars, self._templar),
+            self._loader,
+            lambda: _wanted(given),
+            lambda store, wanted: apply(
                 store,
                 wanted,
                 declared=lambda name: declared(task_vars["hostvars"], task_vars["groups"], name),
                 check_mode=bool(self._task.check_mode),
-            )
-        except StoreError as error:
-            return {**result, "failed": True, "msg": str(error)}
-        except (RotationError, EvidenceError, TruthError, HashingError) as error:
-            return {**result, "failed": True, "msg": f"{where}{error}"}
-        except AnsibleError:
-            # From templating the store's variable.
-            raise
-        except Exception as error:
-            return {**result, "failed": True, "msg": f"{where}{unexpected(error)}"}
+            ),
+            (RotationError, EvidenceError, TruthError, HashingError),
+        )
+        if done.get("failed"):
+            return {**result, **done}
         diff = done.pop("diff")
         if given["name"] is not None:
             result.update(done["credentials"][0])

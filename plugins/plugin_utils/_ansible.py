@@ -6,15 +6,23 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible import constants
+from ansible.errors import AnsibleError
 
-from ansible_collections.genai.comfyui.plugins.plugin_utils._stores import StoreContext
+from ansible_collections.genai.comfyui.plugins.plugin_utils._stores import (
+    Store,
+    StoreContext,
+    StoreError,
+    open_store,
+)
 
 STORE_VARIABLE = "comfyui_credential_store"
+
+Wanted = TypeVar("Wanted")
 
 
 def store_spec(option: Any, variables: Mapping[str, Any], templar: Any) -> Any:
@@ -44,3 +52,34 @@ def store_context(loader: Any) -> StoreContext:
         resolve=lambda path: str(loader.path_dwim(path)),
         encrypt_vault_id=getattr(constants, "DEFAULT_VAULT_ENCRYPT_IDENTITY", None),
     )
+
+
+def with_store(
+    spec: Callable[[], Any],
+    loader: Any,
+    prepare: Callable[[], Wanted],
+    work: Callable[[Store, Wanted], dict[str, Any]],
+    refusals: tuple[type[Exception], ...],
+) -> dict[str, Any]:
+    """Open the store that *spec* gives and return what *work* does with it and with what *prepare* returns.
+
+    A refusal becomes a failed result whose text names the store and holds no secret.
+
+    :raises AnsibleError: from templating the store's variable.
+    """
+    where = ""
+    try:
+        described = spec()
+        wanted = prepare()
+        store = open_store(described, store_context(loader))
+        where = f"{store.where}: "
+        return work(store, wanted)
+    except StoreError as error:
+        return {"failed": True, "msg": str(error)}
+    except refusals as error:
+        return {"failed": True, "msg": f"{where}{error}"}
+    except AnsibleError:
+        raise
+    except Exception as error:
+        # Ansible would print the text of what nobody foresaw, and that may quote the document.
+        return {"failed": True, "msg": f"{where}{unexpected(error)}"}
