@@ -14,13 +14,19 @@ short_description: Let only one run at a time work on the credentials
 description:
   - Notes the process that runs this playbook in a file, and fails while another one that is noted there lives. The lock
     ends with the process, however that ends; nothing has to be cleaned up.
-  - Two rotations at once would bring hosts to what the truth said at different times.
-  - Runs on the controller and needs no connection. Use C(run_once). Another controller is not noticed.
+  - Two runs that write at once would bring hosts to what the truth said at different times. What only reads needs no
+    lock.
+  - Runs on the controller and needs no connection. Use C(run_once). Another controller, and another user of this one,
+    are not noticed.
 options:
   path:
-    description: The file, on the controller. It may stay for ever.
+    description:
+      - The file, on the controller. It may stay for ever.
+      - When left out, one below C(~/.ansible/genai-comfyui), the same for all runs with the same O(store).
     type: path
-    required: true
+  store:
+    description: Where the truth lives; the variable C(comfyui_credential_store) when left out.
+    type: dict
 attributes:
   check_mode:
     description: Does nothing.
@@ -38,7 +44,11 @@ seealso:
 EXAMPLES = r"""
 - name: One run at a time
   genai.comfyui.run_lock:
-    path: "{{ inventory_dir }}/.rotation.lock"
+  run_once: true
+
+- name: One run at a time, of all who use this file
+  genai.comfyui.run_lock:
+    path: /run/lock/comfyui-rotation.lock
   run_once: true
 """
 
@@ -54,7 +64,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 def main() -> None:
     """Refuse: an action plugin of the same name runs in its place."""
-    module = AnsibleModule(argument_spec={"path": {"type": "path", "required": True}}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={"path": {"type": "path"}, "store": {"type": "dict"}}, supports_check_mode=True
+    )
     module.fail_json(msg="genai.comfyui.run_lock runs on the controller; call it through Ansible.")
 
 

@@ -44,7 +44,8 @@ def apply(store: Store, wanted: Wanted, *, users: Callable[[str], list[str]], ch
     edit = _Edit(wanted, users, check_mode)
     # Where there is no document, nothing has to be removed from it, and nothing is written.
     create = wanted.create or wanted.state == "absent"
-    before, after = change(store, edit, create=create, dry_run=check_mode)
+    # site.yml asks this first. What it then does to hosts must not go by what another controller has replaced.
+    before, after = change(store, edit, create=create, dry_run=check_mode, fresh=True)
     return _report(before, after, wanted, edit.unmade)
 
 

@@ -10,14 +10,22 @@ playbook, and counts as long as that very process lives. The note itself is read
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 
 class LockedError(Exception):
     """Another run holds the lock; the message says which."""
+
+
+def place(store: Any) -> Path:
+    """Return the lock of the truth that *store* describes: the same file for every playbook of this user."""
+    text = json.dumps(store, sort_keys=True, default=str)
+    return Path("~/.ansible/genai-comfyui").expanduser() / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.lock"
 
 
 def started(pid: int) -> str | None:
@@ -41,9 +49,10 @@ def started(pid: int) -> str | None:
     return "running"
 
 
-def hold(path: Path, pid: int) -> None:
+def hold(path: Path, pid: int, what: str = "") -> None:
     """Note process *pid* as the holder; it may be that already.
 
+    :param what: what it does, for whoever is refused; no secret, and no line break.
     :raises LockedError: another process that lives is noted. :raises OSError: the file cannot be used.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,13 +62,15 @@ def hold(path: Path, pid: int) -> None:
         try:
             noted = json.loads(file.read() or "{}")
             holder, since, at = int(noted["pid"]), noted["started"], str(noted["at"])
-        except (ValueError, KeyError, TypeError):
-            holder, since, at = 0, None, ""
+            told = f"{noted['what']}, process" if noted.get("what") else "process"
+        except (ValueError, KeyError, TypeError, AttributeError):
+            holder, since, at, told = 0, None, "", ""
         if holder not in (0, pid) and since is not None and started(holder) == since:
             raise LockedError(
-                f"another run (process {holder}, since {at}) is at work on these credentials; wait for its end"
+                f"another run ({told} {holder}, since {at}) is at work on these credentials; nothing was done, wait for "
+                "its end and run again"
             )
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         file.seek(0)
         file.truncate()
-        json.dump({"pid": pid, "started": started(pid), "at": now}, file)
+        json.dump({"pid": pid, "started": started(pid), "at": now, "what": what}, file)

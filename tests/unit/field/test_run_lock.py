@@ -32,6 +32,9 @@ def test_a_second_run_is_refused_as_long_as_the_first_lives(tmp_path: Path, othe
     hold(path, other.pid)
     with pytest.raises(LockedError, match=rf"another run \(process {other.pid}, since 20.*\) is at work"):
         hold(path, os.getpid())
+    hold(path, other.pid, "site.yml")
+    with pytest.raises(LockedError, match=rf"another run \(site.yml, process {other.pid}, since 20.*nothing was done"):
+        hold(path, os.getpid())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     other.kill()
     other.wait()
