@@ -145,20 +145,57 @@ def missing(document: Json, wanted: Json) -> Json:
     return lacks
 
 
+def says_no_cdi(document: Json) -> bool:
+    """Tell whether somebody wrote ``features.cdi: false``, which is a decision and not an omission."""
+    features = document.get("features")
+    return isinstance(features, dict) and features.get("cdi") is False
+
+
+def replaced(document: Json, lacks: Json, where: t.Sequence[str] = ()) -> list[Json]:
+    """Return what *lacks* would take the place of, as records with ``path`` and ``value``: put back at the end."""
+    found: list[Json] = []
+    for key, value in lacks.items():
+        have, path = document.get(key), [*where, key]
+        if isinstance(value, dict) and value and isinstance(have, dict):
+            found += replaced(have, value, path)
+        elif have is not None:
+            found.append({"path": path, "value": have})
+    return found
+
+
+def put_back(document: Json, records: t.Sequence[Json], expected: Json) -> Json:
+    """Return *document* with the values that ours took the place of; one that somebody changed since stays."""
+    trimmed: Json = json.loads(json.dumps(document))
+    for record in records:
+        *outer, last = record["path"]
+        place, want = trimmed, expected
+        for key in outer:
+            inner, wish = place.get(key), want.get(key)
+            place, want = inner if isinstance(inner, dict) else {}, wish if isinstance(wish, dict) else {}
+        if last in place and place[last] == want.get(last):
+            place[last] = record["value"]
+    return trimmed
+
+
 def put_in(document: Json, wanted: Json, record: Json) -> tuple[Json, Json]:
     """Return the document with all of *wanted*, and the record with what came by us.
 
-    :param record: ``added`` (paths of our keys) and ``wanted`` (what was put in) of an earlier run; may be empty
+    :param record: ``added`` (paths of our keys), ``replaced`` (what stood in their place) and ``wanted`` (what was put
+        in) of an earlier run; may be empty
     :raises ConfigError: see :func:`merge`
     """
-    put, paths = record.get("wanted", {}), record.get("added", [])
-    base = without(document, paths, put) if put != wanted else document
+    same = record.get("wanted", {}) == wanted
+    base = document if same else take_out(document, record)
     lacks = missing(base, wanted)
-    ours = (paths if put == wanted else []) + added(base, lacks)
+    ours = (record.get("added", []) if same else []) + added(base, lacks)
     unique = [path for number, path in enumerate(ours) if path not in ours[:number]]
-    return merge(base, lacks), {**record, "added": unique, "wanted": wanted}
+    theirs = replaced(base, lacks)
+    taken = [one["path"] for one in theirs]
+    theirs += [one for one in (record.get("replaced", []) if same else []) if one["path"] not in taken]
+    return merge(base, lacks), {**record, "added": unique, "replaced": theirs, "wanted": wanted}
 
 
 def take_out(document: Json, record: Json) -> Json:
-    """Return the document without what came by us."""
-    return without(document, record.get("added", []), record.get("wanted", {}))
+    """Return the document without what came by us, and with what stood in its place."""
+    wanted = record.get("wanted", {})
+    return put_back(without(document, record.get("added", []), wanted), record.get("replaced", []), wanted)

@@ -14,6 +14,7 @@ author: ["genai.comfyui contributors (@genai)"]
 description:
   - Puts the runtime C(nvidia), C(features.cdi) and, only when asked, C(default-runtime) into C(daemon.json).
   - All other keys stay, in their order. A file that says already what is wanted is not touched, whatever its spelling.
+  - C(features.cdi) that says V(false) was decided by somebody and stays; RV(refused) tells so.
   - An empty file is fine. One that is no valid JSON, or has a key twice, is refused with its line and stays as it is.
   - Restarts nothing.
 attributes:
@@ -33,7 +34,7 @@ options:
     type: path
     default: /etc/docker/daemon.json
   state:
-    description: V(absent) takes out the keys that this module put in, and nothing else.
+    description: V(absent) takes out the keys that this module put in, and brings back what it replaced.
     type: str
     choices: [present, absent]
     default: present
@@ -46,7 +47,7 @@ options:
     type: bool
     default: false
   cdi:
-    description: Whether C(features.cdi) is wanted; Docker 25 to 28.1 need it, newer ones do not mind.
+    description: Whether C(features.cdi) is wanted; Docker 25 to 28.1 need it, newer ones do not mind. A V(false) stays.
     type: bool
     default: false
   record:
@@ -77,6 +78,11 @@ path:
   type: str
 added:
   description: Paths of the keys that came by this module, joined by dots.
+  returned: always
+  type: list
+  elements: str
+refused:
+  description: Keys that were wanted and stay as they are, because the file says the opposite in so many words.
   returned: always
   type: list
   elements: str
@@ -141,12 +147,21 @@ def validate(module: AnsibleModule, text: str) -> None:
         raise engine.ConfigError(f"Docker refuses the new content: {(err or out).strip()[-300:]}")
 
 
+def refused(module: AnsibleModule, before: str) -> list[str]:
+    """Return the wanted keys to which the file says no. Raises ConfigError."""
+    if module.params["state"] != "present" or not module.params["cdi"]:
+        return []
+    return ["features.cdi"] if engine.says_no_cdi(engine.parse(before)) else []
+
+
 def present(module: AnsibleModule, path: str, before: str) -> tuple[str, dict[str, Any]]:
     """Put the keys in; return the new text and the record. Raises ConfigError."""
     params = module.params
     record = remembered(params["record"])
     document = engine.parse(before)
-    wanted = engine.wanted_keys(params["runtime"], params["default_runtime"], params["cdi"])
+    wanted = engine.wanted_keys(
+        params["runtime"], params["default_runtime"], params["cdi"] and not engine.says_no_cdi(document)
+    )
     after, new = engine.put_in(document, wanted, record)
     new.setdefault("created", not os.path.exists(path))
     text = before if after == document else engine.spell(after, before)
@@ -155,7 +170,7 @@ def present(module: AnsibleModule, path: str, before: str) -> tuple[str, dict[st
     if text != before:
         validate(module, text)
     # The record first: after a crash in between it names keys that are not there, which does no harm.
-    if new != record and (new["added"] or record):
+    if new != record and (new["added"] or new["replaced"] or record):
         write(params["record"], json.dumps(new, indent=2, sort_keys=True) + "\n")
     if text != before:
         write(path, text)
@@ -201,16 +216,17 @@ def main() -> None:
     try:
         before = read(path)
         record: dict[str, Any] = {}
+        no = refused(module, before)
         if params["state"] == "present":
             after, record = present(module, path, before)
         else:
             after = absent(module, path, before)
     except engine.ConfigError as error:
-        module.fail_json(msg=f"{path}: {error}. Nothing was changed.", path=path, added=[])
+        module.fail_json(msg=f"{path}: {error}. Nothing was changed.", path=path, added=[], refused=[])
     except OSError as error:
-        module.fail_json(msg=f"{error.filename or path}: {error.strerror}", path=path, added=[])
+        module.fail_json(msg=f"{error.filename or path}: {error.strerror}", path=path, added=[], refused=[])
     ours = [".".join(one) for one in record.get("added", [])]
-    result: dict[str, Any] = {"changed": after != before, "path": path, "added": ours}
+    result: dict[str, Any] = {"changed": after != before, "path": path, "added": ours, "refused": no}
     if after != before:
         result["diff"] = {"before_header": path, "after_header": path, "before": before, "after": after}
     module.exit_json(**result)

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import typing as t
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -78,9 +81,7 @@ def test_put_in_and_taken_out(name: str) -> None:
     assert [key for key in after if key in before] == list(before)
     assert engine.put_in(after, BOTH, record) == (after, record)
     back = engine.take_out(after, record)
-    if name == "cdi refused":
-        assert back == {"features": {"cdi": True}}, "what a value was before is not ours to know"
-    elif name == "null":
+    if name == "null":
         assert back == {"debug": True}
     else:
         assert back == before
@@ -121,11 +122,61 @@ def test_other_wish() -> None:
     assert engine.take_out(after, record) == {"debug": True, "runtimes": {"runsc": {"path": "runsc"}}}
 
 
+def test_replaced_comes_back() -> None:
+    """What ours took the place of comes back at the end, unless somebody changed it since; a second run keeps it."""
+    wanted = engine.wanted_keys(runtime=True, default_runtime=True, cdi=False)
+    before = {"default-runtime": "runc", "runtimes": {"nvidia": {"path": "/opt/old/nvidia-docker", "args": ["-v"]}}}
+    document, record = engine.put_in(before, wanted, {})
+    assert document["default-runtime"] == "nvidia"
+    assert document["runtimes"]["nvidia"]["path"] == "nvidia-container-runtime"
+    again, record = engine.put_in(document, wanted, record)
+    assert again == document
+    assert engine.take_out(document, record) == before
+    assert engine.put_in(document, engine.wanted_keys(True, False, False), record)[0]["default-runtime"] == "runc"
+    document["default-runtime"] = "crun"
+    assert engine.take_out(document, record)["default-runtime"] == "crun"
+
+
+def test_a_no_is_told_from_silence() -> None:
+    """Only a false that somebody wrote is a decision."""
+    says = {name: engine.says_no_cdi(engine.parse(text)) for name, text in SOUND.items()}
+    assert [name for name, no in says.items() if no] == ["cdi refused"]
+    assert not engine.says_no_cdi({"features": {"cdi": None}})
+    assert not engine.says_no_cdi({"features": []})
+
+
 def test_changed_by_others_stays() -> None:
     """A value that somebody changed since is theirs."""
     document, record = engine.put_in({}, engine.wanted_keys(True, True, False), {})
     document["default-runtime"] = "runc"
     assert engine.take_out(document, record) == {"default-runtime": "runc"}
+
+
+def run(place: Path, **arguments: t.Any) -> dict[str, t.Any]:
+    """Run the module on files below *place*."""
+    given = {"path": str(place / "daemon.json"), "record": str(place / "record"), "validate": False, **arguments}
+    (place / "arguments").write_text(json.dumps({"ANSIBLE_MODULE_ARGS": given}))
+    module = "ansible_collections.genai.comfyui.plugins.modules.engine_config"
+    command = [sys.executable, "-m", module, str(place / "arguments")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return t.cast("dict[str, t.Any]", json.loads(done.stdout))
+
+
+def test_a_written_no_stays(tmp_path: Path) -> None:
+    """The runtime comes, features.cdi stays false and is named; absent brings the file back to the letter's meaning."""
+    file = tmp_path / "daemon.json"
+    file.write_text(SOUND["cdi refused"])
+    result = run(tmp_path, cdi=True)
+    assert (result["changed"], result["refused"]) == (True, ["features.cdi"])
+    assert json.loads(file.read_text()) == {"features": {"cdi": False}, "runtimes": NVIDIA}
+    again = run(tmp_path, cdi=True)
+    assert (again["changed"], again["refused"]) == (False, ["features.cdi"])
+    assert run(tmp_path, cdi=False)["refused"] == []
+    run(tmp_path, state="absent")
+    assert json.loads(file.read_text()) == {"features": {"cdi": False}}
+    file.write_text("{}")
+    assert run(tmp_path, cdi=True)["refused"] == []
+    assert json.loads(file.read_text())["features"] == {"cdi": True}
 
 
 _VALUES = st.recursive(
