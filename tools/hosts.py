@@ -9,12 +9,13 @@ Standard library only. Run as ``python -m tools.hosts '{"project": ..., "hosts":
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sys
 from typing import Any
 
-from tools import engine, machine, repos
+from tools import engine, images, inner, machine, repos
 from tools._common import ROOT, Fault, main_guard, output
 
 PROJECT_LABEL = "genai.comfyui.project"
@@ -48,17 +49,32 @@ def image_ids(images: set[str]) -> dict[str, str]:
     return dict(zip(names, done.stdout.split()))
 
 
+def engine_volumes(image: str) -> list[str]:
+    """Return what a host with an engine inside needs: overlays do not lie on overlays, and no registry is asked.
+
+    The volume has no name, so that it goes with its container. The base image for the host's own builds is made first.
+    """
+    if not images.has_engine(image):
+        return []
+    return ["/var/lib/docker", f"{inner.ensure()}:{inner.SEEN_AT}:ro"]
+
+
 def plan(project: str, hosts: dict[str, str]) -> dict[str, Any]:
     """Compare what should run with what runs.
 
     :param project: prefix of the containers' names, and the name of their network
     :param hosts: image name by inventory host name
     :returns: network; endpoint of the engine; volumes; specs: what all of them should be, by host name; create:
-        hosts to start, as records of name, hostname, image, spec, and fresh, which is false for one that was only
-        stopped and keeps its files
+        hosts to start, as records of name, hostname, image, spec, volumes of its own, capabilities, and fresh, which is
+        false for one that was only stopped and keeps its files
     """
     # So that a scenario run on its own, without "make", installs what stands in the tree now.
     repos.ensure(quiet=True)
+    # Few hosts have an engine inside, so what they need is made when the first of them is asked for.
+    wanted = [name for name in images.ENGINES if images.image(name) in hosts.values()]
+    if wanted:
+        images.ensure(wanted)
+    own = {image: engine_volumes(image) for image in set(hosts.values())}
     ids = image_ids(set(hosts.values()))
     volumes = machine.host_volumes(repos.GIT)
     mounted = [machine.identity(directory) for directory in (repos.GIT, machine.HOST_FILES)]
@@ -66,13 +82,14 @@ def plan(project: str, hosts: dict[str, str]) -> dict[str, Any]:
     have = existing(project)
     create, specs = [], {}
     for hostname, image in sorted(hosts.items()):
-        parts = json.dumps([ids[image], hostname, project, volumes, mounted, recipe])
+        parts = json.dumps([ids[image], hostname, project, volumes + own[image], mounted, recipe])
         spec = hashlib.sha256(parts.encode()).hexdigest()[:16]
         specs[hostname] = spec
         name = f"{project}-{hostname}"
         found, runs = have.get(name, ("", False))
         if found != spec or not runs:
-            record = {"name": name, "hostname": hostname, "image": image, "spec": spec}
+            record = {"name": name, "hostname": hostname, "image": image, "spec": spec, "volumes": own[image]}
+            record["capabilities"] = ["SYS_ADMIN", *(["NET_ADMIN"] if own[image] else [])]
             create.append({**record, "fresh": found != spec})
     return {"network": project, "endpoint": engine.endpoint(), "volumes": volumes, "create": create, "specs": specs}
 
@@ -83,7 +100,9 @@ def main() -> None:
     if len(sys.argv) != 2 or not sys.argv[1].startswith("{"):
         raise Fault(str(__doc__))
     wanted = json.loads(sys.argv[1])
-    print(json.dumps(plan(wanted["project"], wanted["hosts"])))
+    with contextlib.redirect_stdout(sys.stderr):
+        planned = plan(wanted["project"], wanted["hosts"])
+    print(json.dumps(planned))
 
 
 if __name__ == "__main__":

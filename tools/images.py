@@ -1,7 +1,7 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build the images of the local hosts: Debian with systemd and Python, one a release.
+"""Build the images of the local hosts: Debian with systemd and Python, one a release; some with a container engine.
 
 With mmdebstrap from the machine's own Debian mirror where that is possible, else from a base image of a registry.
 Standard library only. Run as ``python -m tools.images [--rebuild] [release ...]`` from the repository's root.
@@ -34,12 +34,15 @@ from tools._common import (
 )
 
 RELEASES = ("bookworm", "trixie")
+# Built when a host asks for it. Compose v2 and a buildx that understands it are in Debian 13 only.
+ENGINES = {"trixie-docker": "trixie"}
 APT_CONF = CACHE / "apt.conf"
 LABEL = "genai.comfyui.recipe"
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "python3", "python3-apt", "python3-venv", "git", "curl", "sudo"),
     *("iproute2", "procps", "ca-certificates", "libcap2-bin", "less"),
 )
+ENGINE_PACKAGES = ("docker.io", "docker-cli", "docker-compose", "docker-buildx", "iptables")
 EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 # Units that cannot work in a container or only cost start-up time there.
 MASKED = (
@@ -51,12 +54,30 @@ FINISH = (
     # Cloned hosts must not share an identity: systemd makes one at the first start.
     ": > /etc/machine-id; rm -f /var/lib/dbus/machine-id"
 )
+# Without it /proc/sys is read-only in a host, and this engine then fails on every bridge network.
+ENGINE_DROPIN = "[Service]\\nExecStartPre=/bin/mount -o remount,rw,bind /proc/sys\\n"
+ENGINE_FINISH = (
+    "mkdir -p /etc/systemd/system/docker.service.d; "
+    f"printf '{ENGINE_DROPIN}' > /etc/systemd/system/docker.service.d/procsys.conf"
+)
 TAIL = 'ENV container=docker\nSTOPSIGNAL SIGRTMIN+3\nCMD ["/lib/systemd/systemd"]\n'
 
 
 def image(release: str) -> str:
-    """Return the image's name for a Debian release."""
+    """Return the image's name for a Debian release, or for one of ENGINES."""
     return f"genai-comfyui/{release}"
+
+
+def has_engine(name: str) -> bool:
+    """Tell whether an image, by its full name, has a container engine inside, which asks for more of the host."""
+    return name.split(":")[0] in map(image, ENGINES)
+
+
+def content(release: str) -> tuple[str, tuple[str, ...], str]:
+    """Return the Debian release, the packages and the last commands of an image."""
+    if release in ENGINES:
+        return ENGINES[release], (*PACKAGES, *ENGINE_PACKAGES), f"{FINISH}; {ENGINE_FINISH}"
+    return release, PACKAGES, FINISH
 
 
 def sources(release: str) -> list[str]:
@@ -72,7 +93,8 @@ def sources(release: str) -> list[str]:
 
 def recipe(release: str) -> str:
     """Return the hash of all that decides an image's content."""
-    parts = [release, *PACKAGES, *EXCLUDED, FINISH, TAIL, *sources(release), machine.apt_options()]
+    suite, packages, finish = content(release)
+    parts = [suite, *packages, *EXCLUDED, finish, TAIL, *sources(suite), machine.apt_options()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -90,12 +112,13 @@ def _mmdebstrap(release: str, log: Path) -> None:
 
     :raises Fault: with the end of the log
     """
+    suite, packages, finish = content(release)
     command = [
-        "mmdebstrap", "--variant=minbase", "--skip=cleanup/apt/lists", f"--include={','.join(PACKAGES)}",
+        "mmdebstrap", "--variant=minbase", "--skip=cleanup/apt/lists", f"--include={','.join(packages)}",
         '--aptopt=Apt::Install-Recommends "false"', f"--aptopt={APT_CONF}",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED),
-        f"--customize-hook=chroot $1 sh -c {machine.quoted([FINISH])}",
-        release, "-", *sources(release),
+        f"--customize-hook=chroot $1 sh -c {machine.quoted([finish])}",
+        suite, "-", *sources(suite),
     ]  # fmt: skip
     base = f"{image(release)}-base"
     with log.open("w") as stream:
@@ -117,11 +140,12 @@ def _from_registry(release: str, log: Path) -> None:
 
     :raises Fault: with the end of the log
     """
+    suite, packages, finish = content(release)
     excludes = "".join(f"path-exclude={pattern}\\n" for pattern in EXCLUDED)
     text = (
-        f"FROM debian:{release}\nENV DEBIAN_FRONTEND=noninteractive\n"
+        f"FROM debian:{suite}\nENV DEBIAN_FRONTEND=noninteractive\n"
         f"RUN printf '{excludes}' > /etc/dpkg/dpkg.cfg.d/lean && apt-get update -qq"
-        f" && apt-get install -y -qq --no-install-recommends {' '.join(PACKAGES)} && {{ {FINISH}; }}\n"
+        f" && apt-get install -y -qq --no-install-recommends {' '.join(packages)} && {{ {finish}; }}\n"
         f"ENV DEBIAN_FRONTEND=\n{TAIL}"
     )
     _build(release, text, log)
@@ -136,7 +160,7 @@ def _build(release: str, text: str, log: Path) -> None:
         raise Fault(f"images: docker build of {release} failed. The end of {log}:\n{tail(log)}")
 
 
-def _way() -> str:
+def way() -> str:
     """Choose how to build; installs mmdebstrap where that is possible."""
     if is_root() and is_debian():
         if shutil.which("mmdebstrap") is None or not Path("/usr/share/keyrings/debian-archive-keyring.gpg").exists():
@@ -150,18 +174,18 @@ def build(releases: list[str]) -> None:
 
     :raises Fault: one of them failed; the others are still finished
     """
-    way = _way()
+    chosen = way()
     how = {
         "mmdebstrap": "mmdebstrap from this machine's Debian mirror",
         "registry": "docker build on a registry's Debian",
     }
-    say("images", f"building {' and '.join(releases)} with {how[way]}; about a minute")
+    say("images", f"building {' and '.join(releases)} with {how[chosen]}; about a minute")
     write_if_changed(APT_CONF, "// How this machine reaches archives.\n" + machine.apt_options())
     faults: list[str] = []
 
     def work(release: str) -> None:
         try:
-            (_mmdebstrap if way == "mmdebstrap" else _from_registry)(release, CACHE / f"image-{release}.log")
+            (_mmdebstrap if chosen == "mmdebstrap" else _from_registry)(release, CACHE / f"image-{release}.log")
             say("images", f"{image(release)} is ready")
         except (Fault, OSError) as error:
             faults.append(str(error))
@@ -183,7 +207,7 @@ def build(releases: list[str]) -> None:
     output(["docker", "image", "prune", "-f", "--filter", f"label={LABEL}"])
     if faults:
         hint = "\nWithout a registry: as root on Debian or Ubuntu, mmdebstrap builds the images from the archive."
-        raise Fault("\n".join(faults) + (hint if way == "registry" else ""))
+        raise Fault("\n".join(faults) + (hint if chosen == "registry" else ""))
 
 
 def ensure(releases: list[str], rebuild: bool = False) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import hosts, images, machine, repos, site
+from tools import hosts, images, inner, machine, repos, site
 from tools._common import ROOT
 
 FakeDocker = Callable[[str], Path]
@@ -63,6 +63,36 @@ def test_plan_starts_what_is_absent_outdated_or_stopped(world: Path, fake_docker
     ]
 
 
+def test_only_a_host_with_an_engine_inside_gets_what_that_needs(
+    world: Path, fake_docker: FakeDocker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[str] = []
+    monkeypatch.setattr(images, "ensure", lambda releases: built.extend(releases))
+    monkeypatch.setattr(inner, "ensure", lambda: world)
+    fake_docker(answering(world, ""))
+    plain, inside = hosts.plan("demo", {"a": "genai-comfyui/trixie", "b": "genai-comfyui/trixie-docker"})["create"]
+    assert (plain["capabilities"], plain["volumes"]) == (["SYS_ADMIN"], [])
+    assert inside["capabilities"] == ["SYS_ADMIN", "NET_ADMIN"]
+    assert inside["volumes"] == ["/var/lib/docker", f"{world}:/srv/images:ro"]
+    assert built == ["trixie-docker"], "built when the first host asks for it"
+    built.clear()
+    hosts.plan("demo", {"a": "genai-comfyui/trixie"})
+    assert built == []
+
+
+def test_an_image_with_an_engine_has_a_recipe_of_its_own() -> None:
+    assert images.recipe("trixie-docker") != images.recipe("trixie")
+    assert images.content("trixie-docker")[0] == "trixie"
+    assert images.has_engine("genai-comfyui/trixie-docker:latest")
+    assert not images.has_engine("genai-comfyui/trixie")
+
+
+def test_the_inner_base_knows_only_package_sources_that_a_container_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"find-links": "/opt/wheels", "extra-index-url": "file:///opt/simple https://mirror.example/simple"}
+    monkeypatch.setattr(machine, "pip_settings", lambda: {**given, "timeout": "60"})
+    assert inner.settings() == {"extra-index-url": "https://mirror.example/simple", "timeout": "60"}
+
+
 def test_hosts_whose_mounted_directories_were_removed_are_made_anew(world: Path, fake_docker: FakeDocker) -> None:
     fake_docker(answering(world, ""))
     before = hosts.plan("demo", {"srv-1": "img/a"})["specs"]
@@ -99,7 +129,7 @@ def test_another_mirror_is_another_recipe(monkeypatch: pytest.MonkeyPatch) -> No
 def test_without_root_or_debian_a_registry_is_asked(root: bool, debian: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "is_root", lambda: root)
     monkeypatch.setattr(images, "is_debian", lambda: debian)
-    assert images._way() == "registry"
+    assert images.way() == "registry"
 
 
 def test_local_hosts_are_those_of_the_group_containers(tmp_path: Path) -> None:
