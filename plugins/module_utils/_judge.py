@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, urlsplit
 
 from ansible_collections.genai.comfyui.plugins.module_utils._bcrypt import is_token
@@ -21,8 +20,7 @@ class FieldError(ValueError):
     """A credential cannot give the field. ``str()`` says what is missing, and holds no value."""
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a found value is. ``fingerprint`` is that of the token in it, where there is a whole one.
 
     ``version`` is the name of the version that is held, None for what is damaged, unknown or has no name.

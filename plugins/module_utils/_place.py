@@ -17,7 +17,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LIMIT = 1 << 20
 """Bytes. A larger file is no configuration file, and is refused."""
@@ -50,8 +50,7 @@ class DurableError(OSError):
         self.path = path
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """A file as it was found. ``data`` and what follows is None when there is no such file."""
 
     path: str

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class CodecError(ValueError):
@@ -22,8 +21,7 @@ class CodecError(ValueError):
         self.line = line
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """Where a value's spelling stands: ``text[start:end]``, with its quotes; ``line`` counts from 1.
 
     ``context`` tells a codec what surrounds a span that is only a part of a spelling, such as the quotes.

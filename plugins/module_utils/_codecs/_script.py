@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import Codec, CodecError, Span
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import (
@@ -20,8 +20,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import
 NOT_PLAIN = "it is set in a way that is not understood; set it once, in a line of its own"
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One place that sets a variable; ``text[start:end]`` is the value's spelling."""
 
     name: str

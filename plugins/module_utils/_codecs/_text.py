@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError
 
@@ -14,8 +14,7 @@ BOM = "\ufeff"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line: ``text[start:end]`` is its content, ``eol`` its ending ("", LF or CRLF), ``number`` counts from 1."""
 
     number: int

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import body_start, line_of
 
 _MAX_DEPTH = 60
-_ODD = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|\r(?!\n)")
+_ODD_ASCII = re.compile(r"[^\t\n\r\x20-\x7e]|\r(?!\n)")
+# Not compiled here: that takes as long as this whole file, and few files need it.
+_ODD = "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|\r(?!\n)"
 _MARK = re.compile("(?m)(?:^|(?<=\ufeff))" + r"(?:---|\.\.\.)(?=[ \t\r\n]|\Z)|^%")
 _START = r"(?:[^\s\-?:,\[\]{}#&*!|>'\"%@`]|[-?:](?=[^\s,\[\]{}]))"
 _PLAIN_KEY = re.compile(_START + r"(?:[^:#\r\n\t]|:(?=[^\s])|(?<=[^\s])#)*?(?=[ ]*:(?:[ \t\r\n]|\Z))")
@@ -27,22 +29,21 @@ _CODE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[^xuU])"
 _ESCAPES = dict(zip('0abtnvfre"/\\ N_LPt\t', '\0\a\b\t\n\v\f\r\x1b"/\\ \x85\xa0\u2028\u2029\t\t'))
 
 
-@dataclass
 class Node:
     """A value: ``text[start:end]``. ``kind`` is mapping, list, scalar, empty or, where we only skip, what it is."""
 
-    kind: str
-    start: int
-    end: int
-    indent: int = 0
-    entries: list[Entry] = field(default_factory=list)
-    items: list[Node] = field(default_factory=list)
-    special: bool = False
-    """Whether an anchor or a tag stands before it."""
+    def __init__(self, kind: str, start: int, end: int, indent: int = 0, special: bool = False) -> None:
+        self.kind = kind
+        self.start = start
+        self.end = end
+        self.indent = indent
+        self.entries: list[Entry] = []
+        self.items: list[Node] = []
+        self.special = special
+        """Whether an anchor or a tag stands before it."""
 
 
-@dataclass
-class Entry:
+class Entry(NamedTuple):
     """One key of a mapping with its value."""
 
     name: str
@@ -83,7 +84,7 @@ class _Parser:
         self.position = body_start(text)
 
     def document(self) -> Node:
-        odd = _ODD.search(self.text, self.position)
+        odd = re.compile(_ODD_ASCII if self.text.isascii() else _ODD).search(self.text, self.position)
         if odd:
             raise self._error("a character that YAML does not allow, or a carriage return alone", odd.start())
         self._space()

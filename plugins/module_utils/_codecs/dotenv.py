@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import Codec, CodecError, Span
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import (
@@ -26,8 +26,7 @@ _AFTER_QUOTE = re.compile(r"[ \t]+#[^\n]*|[ \t]*")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     name: str
     line: int
     start: int

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import Codec, CodecError, Span
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import body_start, eol_of, line_of
@@ -19,18 +18,16 @@ _SCALAR = re.compile(r"(?:true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE
 _MAX_DEPTH = 100
 
 
-@dataclass
 class _Node:
-    start: int
-    end: int = 0
-    kind: str = "scalar"
-    members: list[_Member] = field(default_factory=list)
-    items: list[_Node] = field(default_factory=list)
-    trailing_comma: bool = False
+    def __init__(self, start: int) -> None:
+        self.start = self.end = start
+        self.kind = "scalar"
+        self.members: list[_Member] = []
+        self.items: list[_Node] = []
+        self.trailing_comma = False
 
 
-@dataclass
-class _Member:
+class _Member(NamedTuple):
     name: str
     start: int
     value: _Node

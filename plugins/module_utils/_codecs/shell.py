@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError, Span
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._script import NOT_PLAIN, Script, Setting
@@ -28,11 +27,11 @@ _OPERATOR = re.compile(r";;&|;&|;;|&&|\|\||<<<|<<-?|&>>?|>&|<&|>>|[;&|()<>]")
 _PIECE = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\[\s\S])*\"|\\[\s\S]|[^'\"\\]+")
 
 
-@dataclass
 class _Statement:
-    line: int
-    inside: bool
-    words: list[tuple[int, int]] = field(default_factory=list)
+    def __init__(self, line: int, inside: bool) -> None:
+        self.line = line
+        self.inside = inside
+        self.words: list[tuple[int, int]] = []
 
 
 class Shell(Script):
