@@ -162,6 +162,12 @@ def said(unit: str, since: float | None = None) -> str:
     return "; ".join(masked(line) for line in list(dict.fromkeys(ours))[-3:])
 
 
+def journal(unit: str, lines: int) -> list[str]:
+    """Return the last *lines* lines of a unit's journal with their times, without any token. Raises SystemdError."""
+    words = ["journalctl", "--no-pager", "-q", "-o", "short-iso", "-n", str(lines), "-u", unit]
+    return [masked(line) for line in run(*words).stdout.splitlines()]
+
+
 def masked(text: str) -> str:
     """Replace everything that looks like a token."""
     return _TOKEN.sub("<token>", text)

@@ -99,6 +99,12 @@ options:
       - A server that lets strangers in is not waited for.
     type: int
     default: 0
+  logs:
+    description:
+      - Return this many of the last lines of each unit's journal in RV(instances[].log).
+      - Tokens and the passwords in O(credentials) are replaced in them.
+    type: int
+    default: 0
 attributes:
   check_mode:
     description: Says what would be done and why; also on a host where the units are not there yet.
@@ -164,6 +170,11 @@ instances:
     probe:
       description: The last evidence, as M(genai.comfyui.login_probe) returns it; none when it was not asked.
       type: dict
+    log:
+      description: The last lines of its journal, oldest first.
+      returned: when O(logs) asks for some
+      type: list
+      elements: str
 """
 
 from typing import Any
@@ -205,6 +216,7 @@ def main() -> None:
             "enabled": {"type": "bool"},
             "timeout": {"type": "int", "default": 300},
             "drain": {"type": "int", "default": 0},
+            "logs": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
@@ -215,6 +227,7 @@ def main() -> None:
     invocation = {"module_args": {**params, "credentials": sorted(credentials)}}
     instances = [_manage.Instance(one, credentials.get(one["credential"]) or {}) for one in params["instances"]]
     changed = False
+    logs: dict[str, list[str]] = {}
     try:
         _manage.find(instances, wanted, module.check_mode, timeout)
         changed = any(one.decision.action != "none" for one in instances)
@@ -225,10 +238,13 @@ def main() -> None:
                 changed |= _manage.enable(instances, params["enabled"], module.check_mode)
             if not module.check_mode:
                 _manage.act(instances, timeout, params["drain"])
+        if params["logs"] > 0:
+            logs = {one.name: _systemd.journal(one.unit_name, params["logs"]) for one in instances}
     except _systemd.SystemdError as error:
         records = [one.record() for one in instances]
         module.fail_json(msg=str(error), changed=changed, instances=records, invocation=invocation)
-    result = {"changed": changed, "instances": [one.record() for one in instances], "invocation": invocation}
+    records = [{**one.record(), **({"log": logs[one.name]} if one.name in logs else {})} for one in instances]
+    result = {"changed": changed, "instances": records, "invocation": invocation}
     bad = [one for one in instances if one.detail] if wanted not in ("status", "drained") else []
     if bad:
         what = "Not stopped." if wanted == "stopped" else "Stopped, because not locked."

@@ -211,3 +211,14 @@ def test_without_systemd_the_error_says_so(host: Host) -> None:
     result = host.run({"name": "a", "url": "http://127.0.0.1:1"}, fails=True)
     assert "systemctl cannot be run" in result["msg"]
     assert "needs systemd" in result["msg"]
+
+
+def test_the_journal_comes_on_request_and_without_secrets(host: Host) -> None:
+    one = host.unit("a")
+    host.start("a")
+    (host.folder("a").parent / "comfyui@a.service.log").write_text(f"first\nthe token is {LETTER} here\n")
+    assert "log" not in host.run(one, state="status")["instances"][0]
+    (record,) = host.run(one, state="status", logs=50)["instances"]
+    assert record["log"][0] == "first"
+    assert record["log"][1].startswith("the token is <")
+    assert "$2b$" not in str(record)

@@ -1,0 +1,162 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Operations and upgrades of a real server; an upgrade that does not prove itself is taken back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from field_hosts import APP, ROOT, UNIT, Field, Knocker
+
+OPERATE = "playbooks/operate.yml"
+# Makes the login node one that cannot be imported, so that ComfyUI would start without it, open to everybody.
+BREAK = "echo 'raise ImportError({})' | cat - __init__.py > x; mv x __init__.py"
+
+
+def operate(field: Field, operation: str, **more: object) -> tuple[int, str]:
+    """Run one operation; return its exit status and what was said."""
+    chosen = {"comfyui_operation": operation, "comfyui_operation_drain": 5, **more}
+    done = field.play(OPERATE, "-e", json.dumps(chosen))
+    return done.returncode, done.stdout
+
+
+def pid(field: Field) -> int:
+    """Return the server's main process."""
+    return int(field.on("srv-1", f"systemctl show -P MainPID {UNIT}"))
+
+
+def test_operations(converged: Field) -> None:
+    """Status and logs only look; a restart, a stop and a start do what they say, and are proven."""
+    before = pid(converged)
+    status, said = operate(converged, "status")
+    assert status == 0, said
+    assert f"default: active, process {before} since " in said
+    assert "changed=0" in said
+    status, said = operate(converged, "logs", comfyui_operation_lines=20)
+    assert status == 0, said
+    assert "Started comfyui@default.service" in said
+    assert not [one for one in converged.secrets() if one in said]
+    assert pid(converged) == before
+
+    status, said = operate(converged, "restart")
+    assert status == 0, said
+    assert "default: active, restarted (a restart was asked for)" in said
+    assert pid(converged) != before
+
+    status, said = operate(converged, "stop")
+    assert status == 0, said
+    assert (converged.state(), converged.listens()) == ("inactive", False)
+    status, said = operate(converged, "start")
+    assert status == 0, said
+    assert "default: active, started (it does not run)" in said
+    assert converged.validate().returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"comfyui_operation": "explode"}, "comfyui_operation is explode and must be one of status, logs,"),
+        ({"comfyui_operation_instances": ["other"]}, "names of this host's instances, which are default"),
+        ({"comfyui_operation_instances": "default"}, "must be a list of names"),
+    ],
+)
+def test_an_operation_that_makes_no_sense_is_refused(converged: Field, wrong: dict[str, object], named: str) -> None:
+    """Before anything is done."""
+    before = pid(converged)
+    done = converged.play(OPERATE, "-e", json.dumps({"comfyui_operation": "stop", **wrong}))
+    assert done.returncode != 0
+    assert named in " ".join(done.stdout.split())
+    assert pid(converged) == before
+
+
+def commit(field: Field, repository: str, script: str) -> str:
+    """Commit a change to one of the repositories that the host installs from; return the commit."""
+    return field.on(
+        "srv-1",
+        f"""set -e; rm -rf /tmp/work; git clone -q /srv/git/{repository}.git /tmp/work; cd /tmp/work; {script}
+        git -c user.name=tests -c user.email=tests@example.com commit -qam change
+        git push -q origin HEAD:refs/heads/change-$(git rev-parse --short HEAD); git rev-parse HEAD""",
+    ).strip()
+
+
+@pytest.fixture
+def pinned(converged: Field, tmp_path: Path) -> Iterator[Path]:
+    """Return a second inventory that pins other versions; the first one's are installed again at the end."""
+    path = tmp_path / "pins.json"
+    yield path
+    done = converged.site()
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+def pin(path: Path, **versions: str) -> None:
+    """Let the inventory say these versions: a host's own variables win over its groups'."""
+    path.write_text(json.dumps({"comfyui_servers": {"hosts": {"srv-1": versions}}}))
+
+
+def head(field: Field, path: str = APP) -> str:
+    """Return which commit is checked out."""
+    return field.on("srv-1", f"git -C {path} rev-parse HEAD").strip()
+
+
+def test_an_upgrade_is_proven_or_taken_back(converged: Field, pinned: Path) -> None:
+    """A sound version stays; one without its login goes, and nobody gets in meanwhile."""
+    sound = commit(converged, "ComfyUI", "echo '# one more line' >> main.py")
+    pin(pinned, comfyui_version=sound)
+    arguments = ("playbooks/upgrade.yml", "-i", str(pinned), "-e", "comfyui_upgrade_drain=5")
+    with Knocker(converged.address("srv-1")) as knocker:
+        done = converged.play(*arguments)
+        assert done.returncode == 0, done.stdout[-6000:]
+        assert f"-> {sound[:12]}" in done.stdout
+        assert "default: active, restarted" in done.stdout
+        assert head(converged) == sound
+        again = converged.play(*arguments)
+        assert again.returncode == 0, again.stdout[-4000:]
+        assert "nothing changes" in again.stdout
+        assert "changed=0" in again.stdout
+
+        broken = commit(converged, "ComfyUI-Login", BREAK.format(1))
+        node = head(converged, f"{APP}/custom_nodes/ComfyUI-Login")
+        pin(pinned, comfyui_version=sound, comfyui_login_version=broken)
+        done = converged.play(*arguments)
+        assert done.returncode != 0
+        said = " ".join(done.stdout.split())
+        assert "The upgrade failed and was taken back; the former version runs and is proven locked." in said
+        assert "Stopped, because not locked. default:" in said
+        assert (head(converged), head(converged, f"{APP}/custom_nodes/ComfyUI-Login")) == (sound, node)
+        assert converged.state() == "active"
+    assert knocker.answers > 0
+    assert knocker.let_in == []
+    assert converged.on("srv-1", "ls /opt/comfyui/former.json 2>/dev/null", check=False) == ""
+    assert converged.validate().returncode == 0
+
+
+def test_an_upgrade_that_was_cut_off_goes_back_to_what_ran_before_it(converged: Field, pinned: Path) -> None:
+    """The note of the former version outlives the run that wrote it."""
+    node = head(converged, f"{APP}/custom_nodes/ComfyUI-Login")
+    broken = commit(converged, "ComfyUI-Login", BREAK.format(2))
+    pin(pinned, comfyui_login_version=broken)
+    arguments = ["playbooks/upgrade.yml", "-i", str(pinned), "-e", "comfyui_upgrade_drain=5"]
+    dying = converged.play(
+        *arguments,
+        ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tests" / "field" / "callback"),
+        ANSIBLE_CALLBACKS_ENABLED="stop_at_task",
+        STOP_AT_NAME="Lay down login directories and the guard",
+    )
+    assert dying.returncode != 0
+    assert head(converged, f"{APP}/custom_nodes/ComfyUI-Login") == broken
+    done = converged.play(*arguments)
+    assert done.returncode != 0
+    assert "was taken back" in " ".join(done.stdout.split())
+    assert head(converged, f"{APP}/custom_nodes/ComfyUI-Login") == node
+    assert converged.state() == "active"
+
+
+def test_pins_on_the_command_line_are_refused(converged: Field) -> None:
+    """They would win over the former version, too."""
+    done = converged.play("playbooks/upgrade.yml", "-e", "comfyui_version=master")
+    assert done.returncode != 0
+    assert "was given with -e" in " ".join(done.stdout.split())
