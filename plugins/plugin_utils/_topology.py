@@ -27,6 +27,7 @@ INSTANCE_KEYS = frozenset(
 )  # fmt: skip
 LOGIN_NODE = "ComfyUI-Login"
 GUARD_NODE = "ComfyUI-Login-Guard"
+DEPLOYMENTS = ("systemd", "compose")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,30}")
 # What the role sets itself; a second one in launch_args would silently win or lose.
 _OWN_FLAGS = frozenset({
@@ -69,7 +70,9 @@ def instances(declared: t.Any, settings: t.Mapping[str, t.Any]) -> list[Json]:
     """Complete the instances of one host.
 
     :param declared: the variable ``comfyui_instances``; list of mappings, see the role's argument specification.
-    :param settings: ``home`` and ``data_dir`` (absolute paths), ``listen`` (address), ``launch_args`` (list of text).
+    :param settings: ``home`` and ``data_dir`` (absolute paths), ``listen`` (address), ``launch_args`` (list of text);
+        ``deployment`` (systemd, compose), which decides what ``app`` is: the checkout, or the directory of what a
+        container of the image has of its own.
     :returns: one mapping an instance: every declared key plus ``app``, ``login_node``, ``guard_node``,
         ``password_file``, ``session_key``, the four data directories, ``unit``, ``url``, ``args``, ``environment``.
     :raises TopologyError: a name is missing, malformed or used twice, a port is used twice, a key is not known.
@@ -104,7 +107,10 @@ def _instance(where: str, item: Json, settings: t.Mapping[str, t.Any]) -> Json:
     if not 1 <= port <= 65535:
         raise TopologyError(f"{where}.port {item['port']!r} must be a number from 1 to 65535.")
     listen = str(item.get("listen") or settings["listen"])
-    app = f"{settings['home']}/instances/{name}/ComfyUI"
+    deployment = str(settings.get("deployment") or "systemd")
+    if deployment not in DEPLOYMENTS:
+        raise TopologyError(f"comfyui_deployment is {deployment!r}; it may be {' or '.join(DEPLOYMENTS)}.")
+    app = f"{settings['home']}/instances/{name}/{'ComfyUI' if deployment == 'systemd' else 'container'}"
     data = f"{settings['data_dir']}/instances/{name}"
     directories = {key: str(item.get(key) or f"{data}/{key[:-4]}") for key in _DATA_DIRS}
     own = [str(arg) for arg in [*settings.get("launch_args", []), *item.get("launch_args", [])]]
@@ -112,6 +118,9 @@ def _instance(where: str, item: Json, settings: t.Mapping[str, t.Any]) -> Json:
     if clash:
         raise TopologyError(f"{where}: launch_args may not hold {', '.join(clash)}; the role sets them from variables.")
     gpu_args, gpu_environment = _visible_gpus(where, item["gpus"])
+    if deployment == "compose":
+        # A container has only the GPUs that it is given, and counts them anew.
+        gpu_environment = {}
     args = ["--listen", listen, "--port", str(port)]
     for key in _DATA_DIRS:
         args += [f"--{key[:-4]}-directory", directories[key]]
@@ -127,6 +136,7 @@ def _instance(where: str, item: Json, settings: t.Mapping[str, t.Any]) -> Json:
         "name": name,
         "port": port,
         "listen": listen,
+        "deployment": deployment,
         "credential": str(item["credential"]),
         "guest": bool(item.get("guest", False)),
         "cors_origin": origin,
@@ -245,15 +255,22 @@ def unit_instances(complete: list[Json], venv: str) -> list[Json]:
             "accept": accept_file(one),
             "watch": [
                 one["session_key"],
-                # git writes the reflog whenever a checkout moves, and not when it only looks.
-                f"{one['app']}/.git/logs/HEAD",
-                f"{one['login_node']}/.git/logs/HEAD",
                 *(f"{one['guard_node']}/{name}" for name in (*guard_files(), "settings.json")),
-                f"{venv}/.inputs.json",
-                f"{venv}/.login-inputs.json",
+                *([] if one["deployment"] == "compose" else _code(one, venv)),
             ],
         }
         for one in complete
+    ]
+
+
+def _code(one: Json, venv: str) -> list[str]:
+    """Return what changes when an instance's code does; a container's is in its image, which its unit names."""
+    return [
+        # git writes the reflog whenever a checkout moves, and not when it only looks.
+        f"{one['app']}/.git/logs/HEAD",
+        f"{one['login_node']}/.git/logs/HEAD",
+        f"{venv}/.inputs.json",
+        f"{venv}/.login-inputs.json",
     ]
 
 
