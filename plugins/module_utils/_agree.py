@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError
@@ -16,30 +15,29 @@ from ansible_collections.genai.comfyui.plugins.module_utils._consumers import (
     conflicts,
     parse,
 )
-from ansible_collections.genai.comfyui.plugins.module_utils._durable import DurableError
-from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
-from ansible_collections.genai.comfyui.plugins.module_utils._judge import labelled
-from ansible_collections.genai.comfyui.plugins.module_utils._mask import secrets_of
-from ansible_collections.genai.comfyui.plugins.module_utils._sync import FilePlan, Finding, apply, plan
+from ansible_collections.genai.comfyui.plugins.module_utils._place import DurableError
+from ansible_collections.genai.comfyui.plugins.module_utils._secrets import secrets_of
+from ansible_collections.genai.comfyui.plugins.module_utils._sync import FilePlan, Finding, plan
 
+# What only some calls need is imported where it is needed: a host compiles each file anew in every run.
 if TYPE_CHECKING:
     from ansible_collections.genai.comfyui.plugins.module_utils._reload import Reload, Reloaded
 
 Record = dict[str, Any]
 
 
-@dataclass
 class Outcome:
     """What a call found and did. ``error`` is the whole failure message, or None."""
 
-    records: list[Record] = field(default_factory=list)
-    """One a consumer, in the order given."""
-    changed_consumers: list[str] = field(default_factory=list)
-    changed_paths: list[str] = field(default_factory=list)
-    reloaded: list[str] = field(default_factory=list)
-    """What was reloaded, in words; in check mode what would be."""
-    diff: list[dict[str, str]] = field(default_factory=list)
-    error: str | None = None
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        """One a consumer, in the order given."""
+        self.changed_consumers: list[str] = []
+        self.changed_paths: list[str] = []
+        self.reloaded: list[str] = []
+        """What was reloaded, in words; in check mode what would be."""
+        self.diff: list[dict[str, str]] = []
+        self.error: str | None = None
 
 
 def agree(
@@ -78,21 +76,12 @@ def agree(
 
     outcome = Outcome()
     if refusals:
-        outcome.error = _refused(given, findings, refusals)
+        from ansible_collections.genai.comfyui.plugins.module_utils._agree_words import refused
+
+        outcome.error = refused(given, findings, refusals)
         files = []
-    done: list[FilePlan] = []
     secrets = secrets_of(credentials)
-    for file in files:
-        if not file.changes:
-            continue
-        if not check_mode:
-            try:
-                apply(file, secrets)
-            except (DurableError, CodecError) as error:
-                outcome.error = _interrupted(error, file, done, files)
-                break
-        done.append(file)
-        outcome.diff.append(_diff(file, credentials))
+    done = _change(outcome, files, credentials, check_mode, secrets)
     reloads = {} if outcome.error else _reload_all(outcome, files, check_mode, state_dir, secrets)
     written = {id(finding) for file in done for finding in file.findings if finding.changes}
     of_file = {id(finding): file for file in files for finding in file.findings}
@@ -111,6 +100,34 @@ def agree(
     outcome.changed_paths = [file.path for file in done]
     outcome.changed_consumers = [record["id"] for record in outcome.records if record["changed"]]
     return outcome
+
+
+def _change(
+    outcome: Outcome, files: Sequence[FilePlan], credentials: Mapping[str, Any], check_mode: bool, secrets: set[str]
+) -> list[FilePlan]:
+    """Write the files that have to change, and return them; in check mode return those that would be written."""
+    changing = [file for file in files if file.changes]
+    done: list[FilePlan] = []
+    if not changing:
+        return done
+    from ansible_collections.genai.comfyui.plugins.module_utils import _agree_words
+
+    for file in changing:
+        try:
+            if not check_mode:
+                _write(file, secrets)
+        except (DurableError, CodecError) as error:
+            outcome.error = _agree_words.interrupted(error, file, done, files)
+            break
+        done.append(file)
+        outcome.diff.append(_agree_words.difference(file, credentials))
+    return done
+
+
+def _write(file: FilePlan, secrets: set[str]) -> None:
+    from ansible_collections.genai.comfyui.plugins.module_utils import _sync_write
+
+    _sync_write.apply(file, secrets)
 
 
 def _completed(given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -195,65 +212,3 @@ def _record(
         "detail": detail,
         "line": finding.line,
     }
-
-
-def _refused(given: Sequence[Mapping[str, Any]], findings: Mapping[int, Finding], refusals: Mapping[int, str]) -> str:
-    lines = []
-    for index in sorted(refusals):
-        path, reason = str(given[index].get("path")), refusals[index]
-        reason = reason[len(path) + 2 :] if reason.startswith(f"{path}: ") else reason
-        line = findings[index].line if index in findings else None
-        if line is not None and not reason.startswith("line "):
-            reason = f"line {line}: {reason}"
-        lines.append(f"{given[index].get('id')} ({path}): {reason}")
-    return f"nothing was written, for {len(lines)} of {len(given)} consumers cannot be served: " + " | ".join(lines)
-
-
-def _interrupted(error: Exception, failed: FilePlan, done: Sequence[FilePlan], files: Sequence[FilePlan]) -> str:
-    untouched = [one.path for one in files if one.changes and one not in done and one is not failed]
-    text = str(error)
-    message = text if text.startswith(failed.path) else f"{failed.path}: {text}"
-    message += f"; consumers of this file: {', '.join(one.consumer.id for one in failed.findings)}"
-    if done:
-        message += f"; already written in this call: {', '.join(one.path for one in done)}"
-    if untouched:
-        message += f"; not written: {', '.join(untouched)}"
-    return message + ". Files are never replaced together: mend the cause and run again"
-
-
-def _diff(one: FilePlan, credentials: Mapping[str, Any]) -> dict[str, str]:
-    before, after = [], []
-    for finding in one.findings:
-        if not finding.changes:
-            continue
-        consumer = finding.consumer
-        name = f"{consumer.id}{f' ({consumer.key})' if consumer.key else ''}"
-        credential = credentials[consumer.credential]
-        version = labelled(credential, finding.label)
-        token = version.get("token")
-        before.append(f"{name}: {_shown(finding.found_fingerprint, finding.status)}")
-        if consumer.field in ("password", "username"):
-            after.append(f"{name}: {consumer.field} of version {version.get('version')}")
-        else:
-            planned = "of the credential that this run creates"
-            after.append(f"{name}: {_shown(fingerprint(token) if token else None, planned)}")
-    consumer = one.findings[0].consumer
-    if one.before.mode is not None:
-        before.append(f"mode {one.before.mode:04o}, owner {one.before.uid}, group {one.before.gid}")
-    owner = one.before.uid if consumer.owner is None else consumer.owner
-    group = one.before.gid if consumer.group is None else consumer.group
-    after.append(
-        f"mode {consumer.mode:04o}"
-        + (f", owner {owner}" if owner is not None else "")
-        + (f", group {group}" if group is not None else "")
-    )
-    return {
-        "before_header": one.path,
-        "after_header": one.path,
-        "before": "".join(f"{line}\n" for line in before),
-        "after": "".join(f"{line}\n" for line in after),
-    }
-
-
-def _shown(mark: str | None, otherwise: str) -> str:
-    return f"token fingerprint {mark}" if mark else otherwise

@@ -9,10 +9,9 @@ import grp
 import os
 import pwd
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-from ansible_collections.genai.comfyui.plugins.module_utils import _codecs, _durable
+from ansible_collections.genai.comfyui.plugins.module_utils import _codecs
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import Codec, CodecError
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import to_text
 from ansible_collections.genai.comfyui.plugins.module_utils._judge import (
@@ -22,6 +21,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._judge import (
     check_url,
     token_in,
 )
+from ansible_collections.genai.comfyui.plugins.module_utils._place import DEFAULT_MODE, DurableError, read
 
 # What only some consumers need is imported where it is needed: a host compiles each file anew in every run.
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ class ConsumerError(ValueError):
     """A declaration that cannot be served. ``str()`` says what and how to mend it."""
 
 
-@dataclass(frozen=True)
-class Consumer:
+class Consumer(NamedTuple):
     """One place that holds a credential field. ``owner`` and ``group`` are numeric ids, None keeps what is there."""
 
     id: str
@@ -196,9 +195,9 @@ def read_field(path: str, codec: str, key: str | None = None, field: str = "toke
     """
     found = _codecs.get(codec)
     found.check_key(key)
-    data = _durable.read(path).data
+    data = read(path).data
     if data is None:
-        raise _durable.DurableError("no_file", path, "the file does not exist")
+        raise DurableError("no_file", path, "the file does not exist")
     try:
         text = to_text(data)
         value = found.decode(text, key)
@@ -217,7 +216,7 @@ def read_field(path: str, codec: str, key: str | None = None, field: str = "toke
 
 def _mode(given: Any) -> int:
     if given is None:
-        return _durable.DEFAULT_MODE
+        return DEFAULT_MODE
     try:
         mode = int(given, 8) if isinstance(given, str) else int(given)
     except (TypeError, ValueError):

@@ -29,12 +29,14 @@ from contextlib import contextmanager, suppress
 from typing import Callable
 
 from ansible_collections.genai.comfyui.plugins.module_utils._place import (
+    DEFAULT_MODE,
     DurableError,
     Snapshot,
     checked_stat,
     content,
     opened_directory,
     opened_file,
+    read,
     refuse_mount,
     snapshot,
     translated,
@@ -42,19 +44,9 @@ from ansible_collections.genai.comfyui.plugins.module_utils._place import (
 
 __all__ = ["DurableError", "Snapshot", "check_writable", "locked", "read", "set_attributes", "write"]
 
-DEFAULT_MODE = 0o600
 _ACL = "system.posix_acl_access"
 # They belong to the old content; the kernel or its tools make new ones.
 _CONTENT_BOUND = frozenset({"security.ima", "security.evm", "security.capability"})
-
-
-def read(path: str) -> Snapshot:
-    """Return the file at *path* (absolute) as it is; ``data`` is None when it does not exist.
-
-    Refuses what :func:`write` would refuse to replace because of what it is: links, non-files, huge files.
-    """
-    with opened_directory(path) as (directory, name):
-        return snapshot(directory, name, path)
 
 
 def check_writable(path: str) -> None:

@@ -9,7 +9,6 @@ import base64
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import quote
 
 _PIECE = 6
@@ -19,15 +18,6 @@ _VALUE = 6
 _TOKEN = re.compile(r"\$\$?2[abxy]?\$\$?\d\d\$\$?[./A-Za-z0-9]{10,}")
 _LONGEST = 1000
 MASK = "<masked>"
-
-
-def secrets_of(credentials: Any) -> set[str]:
-    """Return every token and password in *credentials*, which may have any form, plain and percent-encoded."""
-    if isinstance(credentials, dict):
-        own = {str(credentials[name]) for name in ("token", "password") if isinstance(credentials.get(name), str)}
-        found = {form for value in own if value for form in (value, quote(value, safe=""))}
-        return found.union(*(secrets_of(one) for one in credentials.values()))
-    return set().union(*(secrets_of(one) for one in credentials)) if isinstance(credentials, list) else set()
 
 
 def values_in(text: str) -> set[str]:

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+DEFAULT_MODE = 0o600
 LIMIT = 1 << 20
 """Bytes. A larger file is no configuration file, and is refused."""
 
@@ -163,6 +164,15 @@ def snapshot(directory: int, name: str, path: str) -> Snapshot:
         status = os.fstat(descriptor)
         mode = stat.S_IMODE(status.st_mode)
         return Snapshot(path, content(descriptor, path), mode, status.st_uid, status.st_gid)
+
+
+def read(path: str) -> Snapshot:
+    """Return the file at *path* (absolute) as it is; ``data`` is None when it does not exist.
+
+    Refuses what :func:`_durable.write` would refuse to replace because of what it is: links, non-files, huge files.
+    """
+    with opened_directory(path) as (directory, name):
+        return snapshot(directory, name, path)
 
 
 def refuse_mount(directory: int, name: str, path: str) -> None:

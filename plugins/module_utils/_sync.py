@@ -1,7 +1,7 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Planning what has to be done to a host's files, and doing it to one of them. All are planned before one is written.
+"""Planning what has to be done to a host's files. All are planned before one is written.
 
 The rule about a rotation: the credential says which version is wanted, ``distribute`` for consumers and ``serve`` for
 the server's own file, and whatever else a consumer holds is replaced. Without that word the current version is wanted,
@@ -10,26 +10,21 @@ and a consumer that holds the pending one already is reported as ``pending`` and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.genai.comfyui.plugins.module_utils import _durable
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import to_bytes, to_text
 from ansible_collections.genai.comfyui.plugins.module_utils._consumers import ABSENT_ID, Consumer
-from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
 from ansible_collections.genai.comfyui.plugins.module_utils._judge import (
     FieldError,
     compose,
     judge,
     labelled,
-    token_in,
     version_name,
     wanted_label,
 )
+from ansible_collections.genai.comfyui.plugins.module_utils._place import DurableError, Snapshot, read
 
 _STATUS_OF_REASON = {
     "symlink": "linked",
@@ -40,48 +35,48 @@ _STATUS_OF_REASON = {
 }
 
 
-@dataclass
 class Finding:
     """One consumer as it was found, and what is to become of it."""
 
-    consumer: Consumer
-    status: str = "unparsable"
-    detail: str = ""
-    line: int | None = None
-    fingerprint: str | None = None
-    found_fingerprint: str | None = None
-    """``fingerprint`` as it was before the run."""
-    refusal: str | None = None
-    wanted: list[tuple[str | None, str]] = field(default_factory=list)
-    """Pairs of (codec key, value) to write; empty where nothing is to be written."""
-    changes: bool = False
-    settled: str = "in_sync"
-    """The status after a real run that changes it."""
-    label: str = "current"
-    """Of the version that it should hold, or that it holds and may keep."""
-    kept: frozenset[str] = frozenset({"in_sync"})
-    """The statuses of values that stay as they are."""
-    version: str | None = None
-    """The name of the version that it holds, None where that is none or cannot be told."""
-    writes: str | None = None
-    """The name of the version that is written."""
+    def __init__(self, consumer: Consumer) -> None:
+        self.consumer = consumer
+        self.status = "unparsable"
+        self.detail = ""
+        self.line: int | None = None
+        self.fingerprint: str | None = None
+        self.found_fingerprint: str | None = None
+        """``fingerprint`` as it was before the run."""
+        self.refusal: str | None = None
+        self.wanted: list[tuple[str | None, str]] = []
+        """Pairs of (codec key, value) to write; empty where nothing is to be written."""
+        self.changes = False
+        self.settled = "in_sync"
+        """The status after a real run that changes it."""
+        self.label = "current"
+        """Of the version that it should hold, or that it holds and may keep."""
+        self.kept = frozenset({"in_sync"})
+        """The statuses of values that stay as they are."""
+        self.version: str | None = None
+        """The name of the version that it holds, None where that is none or cannot be told."""
+        self.writes: str | None = None
+        """The name of the version that is written."""
 
 
-@dataclass
 class FilePlan:
     """One file with all its consumers."""
 
-    path: str
-    findings: list[Finding]
-    before: _durable.Snapshot
-    text: str | None = None
-    """The new text, None where it stays as it is."""
-    attributes: bool = False
-    """Whether owner, group or mode are wrong."""
-    validated: bool | None = None
-    """Whether the consumers' own parsers took the new text; None where none was asked."""
-    validator: str | None = None
-    """Which ones were asked, and which could not be."""
+    def __init__(self, path: str, findings: list[Finding]) -> None:
+        self.path = path
+        self.findings = findings
+        self.before = Snapshot(path)
+        self.text: str | None = None
+        """The new text, None where it stays as it is."""
+        self.attributes = False
+        """Whether owner, group or mode are wrong."""
+        self.validated: bool | None = None
+        """Whether the consumers' own parsers took the new text; None where none was asked."""
+        self.validator: str | None = None
+        """Which ones were asked, and which could not be."""
 
     @property
     def changes(self) -> bool:
@@ -100,10 +95,10 @@ def plan(consumers: list[Consumer], credentials: Mapping[str, Any], check_mode: 
 def _plan_file(sharing: list[Consumer], credentials: Mapping[str, Any], check_mode: bool) -> FilePlan:
     path = sharing[0].path
     findings = [Finding(consumer) for consumer in sharing]
-    result = FilePlan(path, findings, _durable.Snapshot(path))
+    result = FilePlan(path, findings)
     try:
-        result.before = _durable.read(path)
-    except _durable.DurableError as error:
+        result.before = read(path)
+    except DurableError as error:
         for finding in findings:
             finding.status = _STATUS_OF_REASON.get(error.reason, "unparsable")
             finding.detail = str(error)
@@ -266,78 +261,10 @@ def _look_at_attributes(result: FilePlan) -> None:
 def _check_writable(result: FilePlan) -> None:
     if not result.changes:
         return
+    from ansible_collections.genai.comfyui.plugins.module_utils._durable import check_writable
+
     try:
-        _durable.check_writable(result.path)
-    except _durable.DurableError as error:
+        check_writable(result.path)
+    except DurableError as error:
         for finding in result.findings:
             finding.refusal = str(error)
-
-
-def apply(result: FilePlan, secrets: Iterable[str] = ()) -> None:
-    """Write one planned file and read it back. Raises :class:`DurableError` or :class:`CodecError`.
-
-    *secrets* are what no parser's message may show.
-    """
-    if not result.changes:
-        return
-    consumer = result.findings[0].consumer
-    mode, owner, group = consumer.mode, consumer.owner, consumer.group
-    if result.text is not None:
-        new, old = to_bytes(result.text), result.before.data
-        asks = any(finding.consumer.validators for finding in result.findings)
-        validator = partial(_validate, result, secrets) if asks else None
-        _durable.write(result.path, new, expected=old, mode=mode, owner=owner, group=group, validator=validator)
-    elif result.attributes and result.before.data is not None:
-        _durable.set_attributes(result.path, expected=result.before.data, mode=mode, owner=owner, group=group)
-    data = _durable.read(result.path).data
-    text = to_text(data or b"")
-    for finding in result.findings:
-        _verify(finding, text)
-
-
-def _validate(result: FilePlan, secrets: Iterable[str], temporary: str) -> None:
-    """Ask the parsers of all consumers of the file, each once."""
-    from ansible_collections.genai.comfyui.plugins.module_utils import _checkers
-    from ansible_collections.genai.comfyui.plugins.module_utils._mask import masked, values_in
-
-    asked: list[str] = []
-    missing: list[str] = []
-    expected = [pair for finding in result.findings for pair in finding.wanted]
-    validators = {name: words for finding in result.findings for name, words in finding.consumer.validators}
-    for name, words in validators.items():
-        try:
-            _checkers.ask(name, words, temporary, result.path, expected)
-            asked.append(name)
-        except _checkers.NotAsked as error:
-            missing.append(f"{name} was not asked: {error}")
-        except _checkers.Refused as error:
-            result.validated, result.validator = False, name
-            said = masked(str(error), secrets, values_in(f"{result.text}\n{to_text(result.before.data or b'')}"))
-            hint = ""
-            if result.before.data is not None:
-                with suppress(_checkers.NotAsked):
-                    try:
-                        _checkers.ask(name, words, result.path, result.path, ())
-                    except _checkers.Refused:
-                        hint = "; it refuses the old file, too: mend that first, or set validate to false"
-            message = f"{name} refuses the new content, so the old file stays{hint}: {said}"
-            raise _durable.DurableError("refused_by_validator", result.path, message) from None
-    result.validated = True if asked else None
-    result.validator = "; ".join([*([", ".join(asked)] if asked else []), *missing]) or None
-
-
-def _verify(finding: Finding, text: str) -> None:
-    codec = finding.consumer.codec
-    for key, value in finding.wanted:
-        if codec.decode(text, key) != value or codec.doubt(text, key):
-            raise _durable.DurableError(
-                "read_back",
-                finding.consumer.path,
-                "what was read back is not what was written; look who else writes it",
-            )
-    key, name = finding.consumer.parts[0]
-    span = codec.locate(text, key)
-    finding.line = span.line if span else None
-    token = token_in(name, codec.read(text, span)) if span else None
-    finding.fingerprint = fingerprint(token) if token else None
-    finding.version = finding.writes if finding.wanted else finding.version

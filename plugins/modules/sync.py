@@ -193,7 +193,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.genai.comfyui.plugins.module_utils._agree import agree
-from ansible_collections.genai.comfyui.plugins.module_utils._mask import secrets_of
+from ansible_collections.genai.comfyui.plugins.module_utils._secrets import secrets_of
 
 _HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 

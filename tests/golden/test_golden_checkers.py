@@ -35,7 +35,7 @@ def sync(
     body = token.rsplit("$", 1)[-1]
     pieces = [body[start : start + 8] for start in range(0, len(body) - 8, 4)]
     for secret in (token, body, PASSWORD, OTHER_SECRET, *pieces):
-        assert secret not in repr(outcome)
+        assert secret not in repr(vars(outcome))
     return outcome
 
 

@@ -26,7 +26,7 @@ from sync_cases import (
     sync,
 )
 
-from ansible_collections.genai.comfyui.plugins.module_utils import _agree, _durable, _sync
+from ansible_collections.genai.comfyui.plugins.module_utils import _agree, _durable, _sync, _sync_write
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError
 from ansible_collections.genai.comfyui.plugins.module_utils._consumers import read_field
 
@@ -264,12 +264,12 @@ def test_interrupted_run_says_what_was_written(tmp_path: Path, monkeypatch: pyte
 def test_lost_update_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An edit between our look and our write stops the write."""
     path = file(tmp_path / "env", "A=1\n")
-    real = _sync.apply
+    real = _sync_write.apply
 
     def apply(plan: _sync.FilePlan, secrets: set[str]) -> None:
         file(path, "A=2\n")
         real(plan, secrets)
 
-    monkeypatch.setattr(_agree, "apply", apply)
+    monkeypatch.setattr(_sync_write, "apply", apply)
     assert "changed by somebody else meanwhile; run again" in str(sync(consumer(path)).error)
     assert path.read_text(encoding="utf-8") == "A=2\n"

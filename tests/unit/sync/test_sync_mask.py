@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sync_cases import LETTER, PASSWORD, TOKENS
 
-from ansible_collections.genai.comfyui.plugins.module_utils._mask import MASK, masked, secrets_of, values_in
+from ansible_collections.genai.comfyui.plugins.module_utils._mask import MASK, masked, values_in
+from ansible_collections.genai.comfyui.plugins.module_utils._secrets import secrets_of
 
 FORMS = {
     "plain": lambda value: value,

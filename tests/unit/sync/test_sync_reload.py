@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from sync_cases import DIGIT, DOT, LETTER, ROTATING, SECRETS, consumer, credential, file
 
-from ansible_collections.genai.comfyui.plugins.module_utils import _reload, _sync
+from ansible_collections.genai.comfyui.plugins.module_utils import _reload, _sync_write
 from ansible_collections.genai.comfyui.plugins.module_utils._agree import Outcome, agree
 
 HERE = Path(__file__).parent
@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 def sync(folder: Path, *consumers: dict[str, Any], check: bool = False, main: dict[str, Any] | None = None) -> Outcome:
     """Call the back end with receipts in *folder*."""
     outcome = agree(consumers, {"main": main or ROTATING}, check, str(folder / "state"))
-    assert not any(secret in repr(outcome) for secret in SECRETS)
+    assert not any(secret in repr(vars(outcome)) for secret in SECRETS)
     return outcome
 
 
@@ -92,7 +92,7 @@ def test_command_after_a_crash(tmp_path: Path, command: dict[str, Any], monkeypa
     assert (made_good.changed_paths, states(made_good), calls(tmp_path)) == ([], ["done"], ["$HOME; *"])
     # Before the receipt was even begun, the file's own time is the evidence.
     with monkeypatch.context() as patched:
-        patched.setattr(_sync, "_verify", killed)
+        patched.setattr(_sync_write, "_verify", killed)
         with pytest.raises(KeyboardInterrupt):
             sync(tmp_path, one, main=credential(token=DIGIT, version="v8"))
     late = sync(tmp_path, one, main=credential(token=DIGIT, version="v8"))

@@ -12,7 +12,7 @@ import pytest
 from sync_cases import DIGIT, DOT, LETTER, PASSWORD, ROTATING, SLASH, STRANGER, consumer, credential, file, sync
 
 from ansible_collections.genai.comfyui.plugins.module_utils._consumers import read_field
-from ansible_collections.genai.comfyui.plugins.module_utils._mask import secrets_of
+from ansible_collections.genai.comfyui.plugins.module_utils._secrets import secrets_of
 
 NAMES = {LETTER: "v7", DIGIT: "v8", DOT: "v6", SLASH: "v5", STRANGER: None, DIGIT + "\r": None}
 HELD = [
