@@ -5,39 +5,45 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
-import hashlib
-import http.client
 import io
 import json
 import os
-import queue
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
+from ansible_collections.genai.comfyui.plugins.module_utils._model_hash import Hasher
 from ansible_collections.genai.comfyui.plugins.module_utils._model_http import (
     FetchError,
     Interrupted,
+    Progress,
     Remote,
-    Source,
-    ask,
-    open_source,
-    refuse_page,
+    write_to,
 )
 
-CHUNK = 1 << 20
-"""Bytes read at a time; a resumed download fetches at most this much twice."""
 RETRIES = 5
 """Attempts in a row that bring no byte before a download is given up."""
 
 _PATIENCE = 60.0
 
-Progress = Callable[[int], None]
-"""Told how many bytes of the file are there."""
+
+class Source(Protocol):
+    """Where a file comes from, and by which means."""
+
+    @property
+    def shown(self) -> str:
+        """Its address, without anything secret."""
+
+    def ask(self) -> Remote:
+        """Return what the server says of the file. Raises FetchError or Interrupted."""
+
+    def receive(self, stream: io.FileIO, part: str, total: int, progress: Progress, hasher: Hasher) -> int:
+        """Append to *stream*, which stands at its end, what it lacks of *total*, and hand all of it to *hasher*.
+
+        Returns the bytes that came. Raises FetchError, or Interrupted, whose ``came`` says it then.
+        """
 
 
 def fetch(
@@ -68,13 +74,13 @@ def fetch(
         while True:
             before = fetched
             try:
-                remote = ask(source)
+                remote = source.ask()
                 wanted = _wanted(source, remote, sha256, size)
                 digest, came = _continue(source, stream, part, remote, wanted[1], progress)
                 fetched += came
                 break
             except Interrupted as error:
-                fetched += getattr(error, "came", 0)
+                fetched += error.came
                 idle = 0 if fetched > before else idle + 1
                 if idle >= RETRIES:
                     raise FetchError("network", f"{source.shown}: {error}; gave up after {RETRIES} attempts") from None
@@ -85,7 +91,7 @@ def fetch(
             raise FetchError(
                 "hash", f"{source.shown}: its sha256 is {digest}, wanted is {wanted[0]}; it was thrown away"
             )
-        _write(source, path, lambda: os.fsync(stream.fileno()))
+        write_to(path, lambda: os.fsync(stream.fileno()))
         os.replace(part, path)
         with suppress(OSError):
             os.unlink(part + ".json")
@@ -156,126 +162,26 @@ def _forget(part: str) -> None:
             os.unlink(one)
 
 
-def _write(source: Source, path: str, do: Callable[[], Any]) -> None:
-    try:
-        do()
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise FetchError("space", f"{path}: {error.strerror}") from None
-        raise FetchError("write", f"{path}: {error.strerror}") from None
-
-
 def _continue(
     source: Source, stream: io.FileIO, part: str, remote: Remote, total: int, progress: Progress
 ) -> tuple[str, int]:
     """Fetch what *stream* lacks; return the sha256 of the whole and the bytes that came."""
-    mark = {"url": source.shown, "etag": remote.etag, "size": total}
+    mark = {"url": source.shown, "etag": (remote.etag or "").removeprefix("W/").strip('"'), "size": total}
     with suppress(OSError, ValueError), open(part + ".json", encoding="utf-8") as known:
         if json.load(known) != mark:
             # The content changed under the same address: the halves would not fit.
             stream.truncate(0)
-    _write(source, part, lambda: _note(part + ".json", mark))
+    write_to(part, lambda: _note(part + ".json", mark))
     have = os.fstat(stream.fileno()).st_size
     if have > total:
         stream.truncate(0)
         have = 0
     with Hasher() as hasher:
-        stream.seek(0)
-        for data in iter(lambda: stream.read(CHUNK), b""):
-            hasher.add(data)
-        progress(have)
-        came = 0 if have == total else _receive(source, stream, part, remote, total, progress, hasher)
-        return hasher.hexdigest(), came
-
-
-def _receive(
-    source: Source, stream: io.FileIO, part: str, remote: Remote, total: int, progress: Progress, hasher: Hasher
-) -> int:
-    have = stream.tell()
-    headers = {"Range": f"bytes={have}-"} if have else {}
-    if have and remote.etag and not remote.etag.startswith("W/") and not remote.sha256:
-        headers["If-Range"] = remote.etag
-    answer, _linked = open_source(source, "GET", headers)
-    came = 0
-    with answer:
-        refuse_page(source, answer)
-        if have and answer.status != 206:
-            stream.truncate(0)
-            have = 0
-            hasher.restart()
-        elif have and not (answer.headers.get("Content-Range") or "").startswith(f"bytes {have}-"):
-            raise FetchError("network", f"{source.shown}: the server sends another part than was asked for")
+        hasher.take_file(stream.fileno(), 0, have)
         stream.seek(have)
-        while have < total:
-            try:
-                data = answer.read(min(CHUNK, total - have))
-            except (OSError, http.client.HTTPException) as error:
-                raise _broken(f"the connection broke ({type(error).__name__})", came) from None
-            if not data:
-                raise _broken("the server ended too early", came)
-            hasher.add(data)
-            _write(source, part, lambda: _write_all(stream, data))  # noqa: B023 - called at once
-            have += len(data)
-            came += len(data)
-            progress(have)
-    return came
-
-
-class Hasher:
-    """A sha256 that is computed beside the transfer: hashlib lets go of the interpreter while it works."""
-
-    def __init__(self) -> None:
-        self._queue: queue.Queue[bytes | None] = queue.Queue(4)
-        self._digest = hashlib.sha256()
-        self._thread: threading.Thread | None = None
-
-    def __enter__(self) -> Hasher:
-        self._begin()
-        return self
-
-    def __exit__(self, *_raised: object) -> None:
-        self._end()
-
-    def _begin(self) -> None:
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
-
-    def _end(self) -> None:
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join()
-            self._thread = None
-
-    def _work(self) -> None:
-        for data in iter(self._queue.get, None):
-            self._digest.update(data)
-
-    def add(self, data: bytes) -> None:
-        """Take the next bytes."""
-        self._queue.put(data)
-
-    def restart(self) -> None:
-        """Forget all bytes so far."""
-        self._end()
-        self._digest = hashlib.sha256()
-        self._begin()
-
-    def hexdigest(self) -> str:
-        """Return the sha256 of all bytes; nothing can be added any more."""
-        self._end()
-        return self._digest.hexdigest()
-
-
-def _write_all(stream: io.FileIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[stream.write(view) :]
-
-
-def _broken(message: str, came: int) -> Interrupted:
-    error = Interrupted(message)
-    error.came = came  # type: ignore[attr-defined]
-    return error
+        progress(have)
+        came = 0 if have == total else source.receive(stream, part, total, progress, hasher)
+        return hasher.hexdigest(), came
 
 
 def _note(path: str, content: Mapping[str, Any]) -> None:

@@ -8,15 +8,22 @@ The token goes to the host it was meant for and to no other: hubs redirect to st
 
 from __future__ import annotations
 
+import errno
 import http.client
+import io
 import os
 import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from ansible_collections.genai.comfyui.plugins.module_utils._model_hash import Hasher
+
+Progress = Callable[[int], None]
+"""Told how many bytes of the file are there."""
 
 _PATIENCE = 60.0
 _DIGEST = 64
@@ -35,11 +42,14 @@ class FetchError(Exception):
 
 
 class Interrupted(Exception):
-    """The connection broke or the server was busy; what came so far is kept. *wait*: seconds the server asked for."""
+    """The connection broke or the server was busy; what came so far is kept.
 
-    def __init__(self, message: str, wait: float = 0.0) -> None:
+    *wait*: seconds the server asked for. *came*: bytes that came before.
+    """
+
+    def __init__(self, message: str, wait: float = 0.0, came: int = 0) -> None:
         super().__init__(message)
-        self.wait = wait
+        self.wait, self.came = wait, came
 
 
 @dataclass(frozen=True)
@@ -59,11 +69,54 @@ class Source:
     token: str | None = field(default=None, repr=False)
     ca_path: str | None = None
     timeout: float = 30.0
+    _remote: Remote | None = field(default=None, init=False, repr=False)
 
     @property
     def shown(self) -> str:
         """The address without its query, which may hold a signature."""
         return self.url.partition("?")[0]
+
+    def ask(self) -> Remote:
+        """Return what the server says of the file, without fetching it. Raises FetchError or Interrupted."""
+        answer, linked = open_source(self, "HEAD", {})
+        with answer:
+            refuse_page(self, answer)
+            size = linked.get("X-Linked-Size") or answer.headers.get("Content-Length") or ""
+            mark = linked.get("X-Linked-ETag") or answer.headers.get("ETag")
+            self._remote = Remote(int(size) if size.isdigit() else None, mark, digest_in(linked.get("X-Linked-ETag")))
+            return self._remote
+
+    def receive(self, stream: io.FileIO, part: str, total: int, progress: Progress, hasher: Hasher) -> int:
+        """Append to *stream*, which stands at its end, what it lacks; see _model_fetch.Source."""
+        have, remote = stream.tell(), self._remote
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        if have and remote and remote.etag and not remote.etag.startswith("W/") and not remote.sha256:
+            headers["If-Range"] = remote.etag
+        answer, _linked = open_source(self, "GET", headers)
+        came = 0
+        with answer:
+            refuse_page(self, answer)
+            if have and answer.status != 206:
+                stream.truncate(0)
+                have = stream.seek(0)
+                hasher.restart()
+            elif have and not (answer.headers.get("Content-Range") or "").startswith(f"bytes {have}-"):
+                raise FetchError("network", f"{self.shown}: the server sends another part than was asked for")
+            while have < total:
+                buffer, count = hasher.room(), 0
+                try:
+                    count = answer.readinto(buffer[: min(len(buffer), total - have)])
+                except (OSError, http.client.HTTPException) as error:
+                    raise Interrupted(f"the connection broke ({type(error).__name__})", came=came) from None
+                finally:
+                    hasher.take(buffer, count)
+                if not count:
+                    raise Interrupted("the server ended too early", came=came)
+                write_to(part, lambda: _write_all(stream, buffer[:count]))  # noqa: B023 - called at once
+                have += count
+                came += count
+                progress(have)
+        return came
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
@@ -111,7 +164,7 @@ def open_source(source: Source, method: str, headers: Mapping[str, str]) -> tupl
         return opener.open(request, timeout=source.timeout), redirects.linked
     except urllib.error.HTTPError as error:
         error.close()
-        raise _refused(source, error.code, error.headers) from None
+        raise refused(source, error.code, error.headers) from None
     except urllib.error.URLError as error:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
             raise FetchError("network", f"{source.shown}: the certificate is not trusted") from None
@@ -123,7 +176,8 @@ def open_source(source: Source, method: str, headers: Mapping[str, str]) -> tupl
         raise FetchError("address", f"{source.shown} or the token cannot be put into a request") from None
 
 
-def _refused(source: Source, status: int, headers: Any) -> Exception:
+def refused(source: Source, status: int, headers: Any) -> Exception:
+    """Return what to raise for an answer with *status*: FetchError or Interrupted."""
     said = headers.get("X-Error-Message") or ""
     gated = "gated" in (headers.get("X-Error-Code") or "").lower()
     if status in (401, 403):
@@ -147,19 +201,10 @@ def _refused(source: Source, status: int, headers: Any) -> Exception:
     return FetchError("network", f"{source.shown} answers with status {status}")
 
 
-def _digest(mark: str | None) -> str | None:
+def digest_in(mark: str | None) -> str | None:
+    """Return the sha256 that an ETag holds, or None."""
     bare = (mark or "").removeprefix("W/").strip('"').lower()
     return bare if len(bare) == _DIGEST and set(bare) <= set("0123456789abcdef") else None
-
-
-def ask(source: Source) -> Remote:
-    """Return what the server says of the file, without fetching it. Raises FetchError or Interrupted."""
-    answer, linked = open_source(source, "HEAD", {})
-    with answer:
-        refuse_page(source, answer)
-        size = linked.get("X-Linked-Size") or answer.headers.get("Content-Length") or ""
-        mark = linked.get("X-Linked-ETag") or answer.headers.get("ETag")
-        return Remote(int(size) if size.isdigit() else None, mark, _digest(linked.get("X-Linked-ETag")))
 
 
 def refuse_page(source: Source, answer: Any) -> None:
@@ -168,3 +213,21 @@ def refuse_page(source: Source, answer: Any) -> None:
         raise FetchError(
             "page", f"{source.shown} is a web page, not a file; a login or error page, or the wrong address"
         )
+
+
+def write_to(path: str, do: Callable[[], Any]) -> None:
+    """Do what writes to *path*. Raises FetchError: ``space`` or ``write``."""
+    try:
+        do()
+    except OSError as error:
+        raise unwritten(path, error.errno or 0) from None
+
+
+def unwritten(path: str, number: int) -> FetchError:
+    """Return what to raise where *path* cannot be written because of the system's error *number*."""
+    return FetchError("space" if number in (errno.ENOSPC, errno.EDQUOT) else "write", f"{path}: {os.strerror(number)}")
+
+
+def _write_all(stream: io.FileIO, data: memoryview) -> None:
+    while data:
+        data = data[stream.write(data) :]

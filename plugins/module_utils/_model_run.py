@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.genai.comfyui.plugins.module_utils._model_fetch import fetch
+from ansible_collections.genai.comfyui.plugins.module_utils._model_hash import digest_of
 from ansible_collections.genai.comfyui.plugins.module_utils._model_http import FetchError, Source
 from ansible_collections.genai.comfyui.plugins.module_utils._models import (
     LINKS,
     ModelError,
     Record,
     Step,
-    digest_of,
     mount_of,
 )
 

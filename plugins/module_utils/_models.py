@@ -9,7 +9,6 @@ inode, size and time that it had then, no byte of it is read again. It is also t
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -139,15 +138,6 @@ class Record:
         laid = laid or bool(self.entries.get(path, {}).get("laid"))
         entry = {"inode": found.st_ino, "size": found.st_size, "mtime_ns": found.st_mtime_ns}
         self.entries[path] = {**entry, "sha256": sha256, "laid": laid}
-
-
-def digest_of(path: str) -> str:
-    """Return a file's sha256; reads all of it."""
-    digest = hashlib.sha256()
-    with open(path, "rb", buffering=0) as stream:
-        for data in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(data)
-    return digest.hexdigest()
 
 
 @dataclass
