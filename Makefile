@@ -22,7 +22,7 @@ URL ?=
 TOKEN_FILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine engine-stop images repos hosts site validate audit rotate discover diagnose down password \
+.PHONY: help setup engine engine-stop images repos hosts site validate audit rotate discover diagnose benchmark down password \
   contract attack browser lint unit sanity field molecule test bench bench-rotation clean
 
 help: ## list the targets
@@ -64,6 +64,9 @@ discover: setup ## find copies of tokens and passwords that nobody declared; cha
 
 diagnose: setup ## name the cause of a refused token or an open server; changes nothing
 	@$(PY) -m tools.site diagnose --inventory $(INVENTORY) $(ANSIBLE_ARGS)
+
+benchmark: setup ## measure every instance with one workflow, and compare; docs/benchmark.md
+	@$(PY) -m tools.site benchmark --inventory $(INVENTORY) $(ANSIBLE_ARGS)
 
 password: setup ## print the web form's user names and passwords
 	@$(PY) -m tools.site password --inventory $(INVENTORY) $(ANSIBLE_ARGS)

@@ -184,7 +184,19 @@ def main() -> None:
     main_guard()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "action", choices=["site", "validate", "audit", "rotate", "discover", "diagnose", "hosts", "down", "password"]
+        "action",
+        choices=[
+            "site",
+            "validate",
+            "audit",
+            "rotate",
+            "discover",
+            "diagnose",
+            "benchmark",
+            "hosts",
+            "down",
+            "password",
+        ],
     )
     parser.add_argument("--inventory", type=Path, default=DEMO)
     options, arguments = parser.parse_known_args()
@@ -197,7 +209,7 @@ def main() -> None:
     status = 0
     if options.action in ("site", "hosts"):
         prepare(inventory)
-    if options.action in ("site", "validate", "audit", "rotate", "discover", "diagnose"):
+    if options.action in ("site", "validate", "audit", "rotate", "discover", "diagnose", "benchmark"):
         status = playbook(inventory, options.action, arguments)
     elif options.action == "down":
         status = down(inventory)

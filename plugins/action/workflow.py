@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-SHIPPED = Path(__file__).resolve().parents[2] / "roles" / "qwen_models" / "files" / "workflows"
+from ansible_collections.genai.comfyui.plugins.plugin_utils._workflows import document
+
 SLICE = 10
 """Seconds of one call of the module: short enough that no connection idles, long enough to cost little."""
 
@@ -33,7 +31,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         if isinstance(arguments.get("workflow"), str):
-            arguments["workflow"] = self._document(arguments["workflow"])
+            arguments["workflow"] = document(self, arguments["workflow"])
         arguments.setdefault("slice", SLICE)
         host = (task_vars or {}).get("inventory_hostname", "")
         shown = ""
@@ -46,24 +44,6 @@ class ActionModule(ActionBase):
                 shown = progress
                 Display().display(f"  {host}: {progress}")
             arguments["resume"] = done["job"]
-
-    def _document(self, name: str) -> Any:
-        shipped = SHIPPED / f"{name}.json"
-        if shipped.is_file() and "/" not in name:
-            path = str(shipped)
-        else:
-            try:
-                path = self._find_needle("files", name)
-            except AnsibleError:
-                there = ", ".join(sorted(one.stem for one in SHIPPED.glob("*.json")))
-                raise AnsibleActionFail(
-                    f"workflow {name!r} is neither a file on the controller nor a shipped one; shipped are: {there}"
-                ) from None
-        try:
-            with open(path, encoding="utf-8") as stream:
-                return json.load(stream)
-        except (OSError, ValueError) as error:
-            raise AnsibleActionFail(f"workflow {path}: {error}") from None
 
 
 def describe(result: Mapping[str, Any]) -> str:

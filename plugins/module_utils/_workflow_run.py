@@ -189,12 +189,27 @@ def failure_of(record: Mapping[str, Any]) -> str:
 
 def execution_seconds(record: Mapping[str, Any]) -> float | None:
     """Return how long the job ran by the server's own clock; None where it does not say."""
+    stamps = stamps_of(record)
+    return None if stamps is None else stamps[1] - stamps[0]
+
+
+def stamps_of(record: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Return begin and end of the execution by the server's own clock, in seconds; None where it does not say."""
     stamps = [
         data["timestamp"]
         for name, data in (record.get("status") or {}).get("messages", [])
         if name.startswith("execution_") and isinstance(data.get("timestamp"), (int, float))
     ]
-    return (max(stamps) - min(stamps)) / 1000 if len(stamps) > 1 else None
+    return (min(stamps) / 1000, max(stamps) / 1000) if len(stamps) > 1 else None
+
+
+def cached_nodes(record: Mapping[str, Any]) -> set[str]:
+    """Return the nodes whose results the server still had, so that it did not run them."""
+    found: set[str] = set()
+    for name, data in (record.get("status") or {}).get("messages", []):
+        if name == "execution_cached":
+            found |= {str(node) for node in data.get("nodes") or []}
+    return found
 
 
 def outputs_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -211,18 +226,44 @@ def outputs_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 @dataclass
 class Seen:
-    """What was seen while following: *progress* of the running node (value, max), most *vram* in use (bytes)."""
+    """What was seen while following: *progress* of the running node (value, max), most *vram* in use (bytes).
+
+    *steps* holds a list for each node that told its progress: time and value when it was first and last heard, and max.
+    """
 
     progress: tuple[int, int] | None = None
     node: str | None = None
     vram: int | None = None
     by: str = "polling"
+    steps: dict[str, list[float]] = field(default_factory=dict)
+
+    def heard(self, node: str, value: int, most: int) -> None:
+        """Take note of how far *node* is."""
+        now = time.time()
+        known = self.steps.get(node)
+        # A node may begin anew, as with two passes of one sampler.
+        if known is None or value <= known[3] or most != known[4]:
+            self.steps[node] = [now, value, now, value, most]
+        else:
+            known[2:4] = [now, value]
+
+    def seconds_per_step(self) -> float | None:
+        """Return the time between two steps of the node with most steps; None where fewer than two were heard."""
+        most = max(self.steps.values(), key=lambda one: one[3] - one[1], default=None)
+        if most is None or most[3] <= most[1]:
+            return None
+        return (most[2] - most[0]) / (most[3] - most[1])
 
 
-def follow(client: Client, prompt_id: str, client_id: str, seconds: float, seen: Seen) -> dict[str, Any]:
+def follow(
+    client: Client, prompt_id: str, client_id: str, seconds: float, seen: Seen, lean: bool = False
+) -> dict[str, Any]:
     """Wait up to *seconds* for the job's end; return the last look (see Client.look).
 
     A server that does not answer meanwhile is asked again; then ``state`` is ``unreachable`` at the end.
+
+    :param lean: ask the server for nothing but the job itself, and only at news of this job, where the asking would
+        be part of what is measured. No VRAM is sampled then.
     """
     deadline = time.monotonic() + seconds
     socket: _websocket.WebSocket | None = None
@@ -241,7 +282,7 @@ def follow(client: Client, prompt_id: str, client_id: str, seconds: float, seen:
         while True:
             try:
                 state = client.look(prompt_id)
-                if state["state"] == "running":
+                if state["state"] == "running" and not lean:
                     used = client.vram_used()
                     seen.vram = used if seen.vram is None or used is None else max(seen.vram, used)
             except _http.HttpError as error:
@@ -249,14 +290,14 @@ def follow(client: Client, prompt_id: str, client_id: str, seconds: float, seen:
             left = deadline - time.monotonic()
             if state["state"] not in ("queued", "running", "unreachable") or left <= 0:
                 return state
-            socket = _listen(socket, prompt_id, min(POLL, left), seen)
+            socket = _listen(socket, prompt_id, min(POLL, left), seen, lean)
     finally:
         if socket is not None:
             socket.close()
 
 
 def _listen(
-    socket: _websocket.WebSocket | None, prompt_id: str, seconds: float, seen: Seen
+    socket: _websocket.WebSocket | None, prompt_id: str, seconds: float, seen: Seen, lean: bool
 ) -> _websocket.WebSocket | None:
     """Take messages until one says that the job's state changed, or the time is over; None when the socket broke."""
     deadline = time.monotonic() + seconds
@@ -268,7 +309,7 @@ def _listen(
             message = socket.receive(max(0.0, deadline - time.monotonic()))
             if message is None:
                 return socket
-            if isinstance(message, str) and _notice(message, prompt_id, seen):
+            if isinstance(message, str) and _notice(message, prompt_id, seen, lean):
                 return socket
     except _http.HttpError:
         seen.by = "polling"
@@ -276,7 +317,7 @@ def _listen(
         return None
 
 
-def _notice(message: str, prompt_id: str, seen: Seen) -> bool:
+def _notice(message: str, prompt_id: str, seen: Seen, lean: bool) -> bool:
     try:
         said = json.loads(message)
         kind, data = said["type"], said.get("data") or {}
@@ -286,10 +327,12 @@ def _notice(message: str, prompt_id: str, seen: Seen) -> bool:
         return False
     if kind == "progress" and isinstance(data.get("value"), int) and isinstance(data.get("max"), int):
         seen.progress = (data["value"], data["max"])
+        seen.heard(str(data.get("node") or seen.node), data["value"], data["max"])
     if kind == "executing":
         seen.node, seen.progress = data.get("node"), None
         return data.get("node") is None
-    return kind in ("status", "execution_success", "execution_error", "execution_interrupted")
+    ends = ("execution_success", "execution_error", "execution_interrupted")
+    return kind in ends or (kind == "status" and not lean)
 
 
 def save(data: bytes, directory: str, name: str) -> str:
