@@ -131,9 +131,10 @@ options:
       unknown:
         description:
           - What to do with a value that belongs to no known version of the credential.
+          - V(refuse_token) refuses where it is a whole token, which may be newer than the truth, and replaces all else.
           - The default is V(refuse) for codec V(login_password) and V(replace) for all others.
         type: str
-        choices: [replace, refuse]
+        choices: [replace, refuse, refuse_token]
       create:
         description: Whether the file may be created when it is missing. Directories are never created.
         type: bool

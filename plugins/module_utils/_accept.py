@@ -51,8 +51,9 @@ class Accepted:
 class Plan:
     """One file: what was found, what is wanted, and so what is to be done.
 
-    ``was``: in_sync, missing, damaged, too_open, other, unknown (it lists a token that the truth does not know) or
-    planned (there is no token yet). ``data`` None leaves the content as it is.
+    ``was``: in_sync, missing, damaged, too_open, other, unknown (it lists a token that the truth does not know, or no
+    more one that the truth would let in again) or planned (there is no token yet). ``data`` None leaves the content as
+    it is.
     """
 
     path: str
@@ -169,7 +170,7 @@ def plan(
         made.was, made.detail = "planned", "the credential will be created by this run"
         made.data = b""
         return made
-    if found is not None and _unknown(made, name, credential, found):
+    if found is not None and (_unknown(made, name, credential, found) or _readmits(made, name, credential, found)):
         return made
     if there.data is None:
         made.was = "missing"
@@ -200,6 +201,37 @@ def _unknown(made: Plan, name: str, credential: Mapping[str, Any], found: Accept
             "than the truth (a restored backup?); adopt the token that the server holds, or move the file away"
         )
     return bool(strangers)
+
+
+def _readmits(made: Plan, name: str, credential: Mapping[str, Any], found: Accepted) -> bool:
+    """Refuse to let a token in again that this very server was told to refuse; return whether that is so.
+
+    No rotation does that: the former version leaves the file (or gets an end) after its successor was listed, and never
+    comes back. A truth that wants it is a copy from before that moment.
+    """
+    names = {token: version for version, token in versions_of(credential).items()}
+    # What the truth has retired tells nothing: then it is the truth that is newer.
+    listed = {names[one.token]: one.expires for one in found.entries if one.token in names}
+    newest = max((_number(version) for version, expires in listed.items() if expires is None), default=0)
+    again = [
+        one.version
+        for one in (made.wanted.entries if made.wanted else ())
+        if 0 < _number(one.version) < newest
+        and (one.version not in listed or (one.expires is None and listed[one.version] is not None))
+    ]
+    if again:
+        made.was = "unknown"
+        made.detail = made.refusal = (
+            f"{made.path}: lists v{newest} and {', '.join(again)} no more (or only for a while), but the truth's "
+            f"credential {name} would let {', '.join(again)} in again, so the server is newer than the truth (a "
+            "restored backup, another controller's older copy?); restore the newest copy, or adopt the token that the "
+            "server holds"
+        )
+    return bool(again)
+
+
+def _number(version: str) -> int:
+    return int(version[1:]) if version[:1] == "v" and version[1:].isascii() and version[1:].isdigit() else 0
 
 
 def apply(made: Plan, owner: int | None = None, group: int | None = None) -> None:

@@ -45,10 +45,11 @@ def agree(
     credentials: Mapping[str, Any],
     check_mode: bool,
     state_dir: str | None = None,
+    unknown: str = "replace",
 ) -> Outcome:
     """Make the consumers *given* (the module's suboptions) hold what *credentials* say; in check mode only look.
 
-    *state_dir* is where reloads are remembered, None for the default.
+    *state_dir* is where reloads are remembered, None for the default. *unknown* is the module's option of that name.
 
     Never raises for anything that files or arguments hold: that is ``Outcome.error``. When one consumer refuses,
     nothing at all is written.
@@ -59,7 +60,7 @@ def agree(
     for index, one in enumerate(given):
         try:
             given[index] = _completed(one)
-            consumers.append(parse(given[index], credentials, check_mode))
+            consumers.append(parse(given[index], credentials, check_mode, unknown))
         except ConsumerError as error:
             consumers.append(None)
             refusals[index] = str(error)

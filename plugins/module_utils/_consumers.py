@@ -68,7 +68,8 @@ class Consumer(NamedTuple):
     group: int | None
     mode: int
     url: str | None
-    keep_unknown: bool
+    keep_unknown: str
+    """``replace`` a value of no known version, ``refuse`` to, or ``refuse_token``: refuse where it is a whole token."""
     create: bool
     validators: tuple[Validator, ...] = ()
     """Parsers that judge the file before it takes its place: a name, and the words of the user's own command."""
@@ -82,10 +83,13 @@ class Consumer(NamedTuple):
         return self.codec.parts or ((self.key, self.field),)
 
 
-def parse(given: Mapping[str, Any], credentials: Mapping[str, Any], check_mode: bool) -> Consumer:
+def parse(
+    given: Mapping[str, Any], credentials: Mapping[str, Any], check_mode: bool, default_unknown: str = "replace"
+) -> Consumer:
     """Return the consumer that *given* declares, or raise :class:`ConsumerError`.
 
     *given* has the suboptions of the module ``sync``. In check mode users and groups may be missing.
+    *default_unknown* is what ``unknown`` means where neither the consumer nor its codec says.
     """
     try:
         codec = _codecs.get(str(given["codec"]))
@@ -118,7 +122,7 @@ def parse(given: Mapping[str, Any], credentials: Mapping[str, Any], check_mode: 
             group=_id("group", given.get("group"), check_mode),
             mode=_mode(given.get("mode")),
             url=given.get("url"),
-            keep_unknown=codec.keep_unknown if unknown is None else unknown == "refuse",
+            keep_unknown=str(unknown or ("refuse" if codec.keep_unknown else default_unknown)),
             create=bool(given.get("create", True)),
             validators=_validators(given.get("validate"), codec.name),
             reload=_reload(given.get("reload")),

@@ -140,9 +140,17 @@ def _look(finding: Finding, text: str | None, credential: Mapping[str, Any]) -> 
                 return
         else:
             replaced = _judge_parts(finding, text, credential)
-        if finding.status == "unknown" and consumer.keep_unknown:
+        if finding.status == "unknown" and consumer.keep_unknown == "refuse":
             mend = "adopt it into the credential, or set unknown to replace"
             finding.refusal = f"{finding.detail}, which codec {consumer.codec.name} does not overwrite; {mend}"
+            return
+        if finding.status == "unknown" and consumer.keep_unknown == "refuse_token" and finding.fingerprint:
+            finding.refusal = (
+                f"it holds a whole token ({finding.fingerprint}) that the truth does not know, and no server was looked "
+                "at in this run that could tell whether the truth is an older copy; run it with the credential's "
+                "servers (no --limit or tags that leave them out), or adopt the token (genai.comfyui.credential, "
+                "'state: adopted')"
+            )
             return
         if planned:
             finding.changes = True

@@ -37,6 +37,13 @@ options:
       - A C(token) of V(null) stands for a credential that is yet to be created. It is accepted in check mode only.
     type: dict
     required: true
+  unknown:
+    description:
+      - What to do with values of no known version, where neither the consumer nor its codec says.
+      - See O(consumers[].unknown).
+    type: str
+    choices: [replace, refuse, refuse_token]
+    default: replace
   state_dir:
     description:
       - Where it is remembered which reloads were done. The default is C(/var/lib/genai-comfyui/reload) for root, and
@@ -227,7 +234,7 @@ def main() -> None:
         "group": {"type": "str"},
         "mode": {"type": "raw", "default": "0600"},
         "url": {"type": "str"},
-        "unknown": {"type": "str", "choices": ["replace", "refuse"]},
+        "unknown": {"type": "str", "choices": ["replace", "refuse", "refuse_token"]},
         "create": {"type": "bool", "default": True},
         "validate": {"type": "raw", "default": True},
         "reload": {
@@ -253,6 +260,7 @@ def main() -> None:
         argument_spec={
             "consumers": {"type": "list", "elements": "dict", "options": consumer, "required": True},
             "credentials": {"type": "dict", "no_log": True, "required": True},
+            "unknown": {"type": "str", "choices": ["replace", "refuse", "refuse_token"], "default": "replace"},
             "state_dir": {"type": "path"},
         },
         supports_check_mode=True,
@@ -260,7 +268,11 @@ def main() -> None:
     # no_log on a dictionary hides every string in it, user names and version names too, wherever they appear.
     module.no_log_values = secrets_of(module.params["credentials"])
     outcome = agree(
-        module.params["consumers"], module.params["credentials"], module.check_mode, module.params["state_dir"]
+        module.params["consumers"],
+        module.params["credentials"],
+        module.check_mode,
+        module.params["state_dir"],
+        module.params["unknown"],
     )
     result: dict[str, Any] = {
         "changed": bool(outcome.changed_paths or outcome.reloaded),

@@ -201,6 +201,20 @@ def newer_than_truth(hostvars: Hosts, servers: Sequence[str]) -> list[str]:
     return [f"{host}: {one.get('detail')}" for host, one in records if one.get("status") == "unknown"]
 
 
+def unseen_credentials(hostvars: Hosts, servers: Sequence[str], host: str) -> list[str]:
+    """Return the credentials of the consumers of *host* that have servers, of which none was looked at in this run.
+
+    Where that is so, nothing tells whether the truth is older than what such a consumer holds.
+    """
+    consumers = _get(hostvars, host, "comfyui_consumers", []) or []
+    names = {_credential(one) for one in consumers}
+    users: dict[str, list[bool]] = {name: [] for name in names}
+    for server in servers:
+        for name in names & {_credential(one) for one in _instances(hostvars, server)}:
+            users[name].append(bool(_records(hostvars, server, "password", "consumers")))
+    return sorted(name for name, seen in users.items() if seen and not any(seen))
+
+
 def rotation_windows(hostvars: Hosts, servers: Sequence[str], clients: Sequence[str]) -> list[Json]:
     """Return for how long each restarted server without guard refused its clients: ``host`` and ``seconds``.
 

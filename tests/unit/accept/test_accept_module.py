@@ -137,6 +137,38 @@ def test_a_field_newer_than_the_truth_is_refused_and_nothing_is_written(tmp_path
     assert run(tmp_path, {**CURRENT, "retired": retired})["changed"] is True
 
 
+V8 = {"version": "v8", "token": DIGIT, "expires": None}
+V7 = {"version": "v7", "token": LETTER, "expires": None}
+SWITCHED = {"token": DIGIT, "version": "v8", "previous": {"token": LETTER, "version": "v7"}}
+
+
+@pytest.mark.parametrize(
+    ("newer", "older", "again"),
+    [
+        ({**SWITCHED, "accept": [V8]}, ROTATING, True),
+        ({**SWITCHED, "accept": [V8, {**V7, "expires": 9}]}, ROTATING, True),
+        ({**SWITCHED, "accept": [V8]}, {**SWITCHED, "accept": [V8, {**V7, "expires": 9}]}, True),
+        # What rotations do: both, then an end, then one; both, then one at once; and back.
+        (ROTATING, {**SWITCHED, "accept": [V8, {**V7, "expires": 9}]}, False),
+        ({**SWITCHED, "accept": [V8, {**V7, "expires": 9}]}, {**SWITCHED, "accept": [V8]}, False),
+        (ROTATING, {**SWITCHED, "accept": [V8]}, False),
+        (ROTATING, {**CURRENT, "accept": [V7], "previous": {"token": DIGIT, "version": "v8"}}, False),
+    ],
+)
+def test_a_token_that_was_shut_out_is_not_let_in_again(
+    tmp_path: Path, login: Path, newer: Any, older: Any, again: bool
+) -> None:
+    """A truth from the middle of a rotation knows every token, and is old all the same."""
+    run(tmp_path, newer)
+    before = login.read_bytes()
+    result = run(tmp_path, older, fails=again)
+    assert (login.read_bytes() == before) == again
+    if again:
+        assert "would let v7 in again, so the server is newer than the truth" in result["msg"]
+        assert "adopt the token that the server holds" in result["msg"]
+        assert result["instances"][0]["status"] == "unknown"
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -141,6 +141,18 @@ def test_a_server_newer_than_the_truth_is_named() -> None:
     assert field.newer_than_truth({}, SERVERS) == []
 
 
+def test_whether_a_server_was_there_to_tell_what_is_newer() -> None:
+    hosts = {name: dict(variables) for name, variables in HOSTS.items()}
+    assert field.unseen_credentials(hosts, SERVERS, "cli-1") == ["main"]
+    assert field.unseen_credentials(hosts, SERVERS, "cli-2") == ["team"]
+    assert field.unseen_credentials(hosts, SERVERS, "gpu-1") == []
+    hosts["gpu-1"].update(looked())
+    assert field.unseen_credentials(hosts, SERVERS, "cli-1") == []
+    assert field.unseen_credentials(hosts, SERVERS, "cli-2") == ["team"]
+    # Where the inventory knows no server of a credential, no run could ask one.
+    assert field.unseen_credentials(hosts, [], "cli-1") == []
+
+
 def test_for_how_long_clients_were_refused() -> None:
     restarted = {"comfyui_login_restarts": [{"name": "default", "gap": 2.5}], "comfyui_login_restarted_at": "100"}
     hosts = {

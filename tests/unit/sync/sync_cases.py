@@ -44,11 +44,15 @@ def consumer(path: Path | str, codec: str = "dotenv", **others: Any) -> dict[str
 
 
 def sync(
-    *consumers: dict[str, Any], main: dict[str, Any] | None = None, check: bool = False, **credentials: Any
+    *consumers: dict[str, Any],
+    main: dict[str, Any] | None = None,
+    check: bool = False,
+    unknown: str = "replace",
+    **credentials: Any,
 ) -> Outcome:
     """Call the back end; whatever it says must not hold a secret."""
     known = {"main": main or ROTATING, **credentials}
-    outcome = agree(consumers, known, check)
+    outcome = agree(consumers, known, check, unknown=unknown)
     for secret in SECRETS:
         assert secret not in repr(vars(outcome))
     assert [record["id"] for record in outcome.records] == [one["id"] for one in consumers]

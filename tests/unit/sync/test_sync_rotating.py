@@ -112,3 +112,20 @@ def test_every_secret_is_hidden() -> None:
     found = secrets_of({"main": {**ROTATING, "accept": accept, "previous": None, "epoch": 0}})
     assert {LETTER, DIGIT, DOT, PASSWORD} <= found
     assert not {"v7", "admin", "v6"} & found
+
+
+@pytest.mark.parametrize("held", [*NAMES, "changeme", ""])
+def test_without_a_servers_word_only_a_whole_token_that_the_truth_does_not_know_is_left(
+    tmp_path: Path, held: str
+) -> None:
+    """It may be newer than the truth; nothing else can be."""
+    path = file(tmp_path / "token", held)
+    outcome = sync(consumer(path, "raw"), unknown="refuse_token")
+    if held == STRANGER:
+        assert "that the truth does not know, and no server was looked at in this run" in str(outcome.error)
+        assert "adopt the token" in str(outcome.error)
+        assert path.read_text(encoding="utf-8") == held
+    else:
+        assert outcome.error is None
+    # Who declares a consumer knows better.
+    assert sync(consumer(path, "raw", unknown="replace"), unknown="refuse_token").error is None
