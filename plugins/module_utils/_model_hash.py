@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import os
 import queue
@@ -12,7 +13,8 @@ import threading
 
 CHUNK = 1 << 20
 """Bytes in one buffer; a resumed download fetches at most this much twice."""
-BUFFERS = 4
+BUFFERS = 32
+"""Most that are made: how far hashing may lag behind, where other work takes its processor away for a while."""
 
 
 class Hasher:
@@ -22,10 +24,10 @@ class Hasher:
     it until the next :meth:`room`.
     """
 
-    def __init__(self, size: int | None = None) -> None:
-        self._free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
-        for _number in range(BUFFERS):
-            self._free.put(memoryview(bytearray(CHUNK if size is None else size)))
+    def __init__(self) -> None:
+        # The last one back is the first one out: it is still in the processor's cache.
+        self._free: collections.deque[memoryview] = collections.deque()
+        self._may = threading.Semaphore(BUFFERS)
         self._filled: queue.SimpleQueue[tuple[memoryview, int] | None] = queue.SimpleQueue()
         self._digest = hashlib.sha256()
         self._thread: threading.Thread | None = None
@@ -54,18 +56,26 @@ class Hasher:
                 return
             buffer, count = given
             self._digest.update(buffer[:count])
-            self._free.put(buffer)
+            self._give_back(buffer)
+
+    def _give_back(self, buffer: memoryview) -> None:
+        self._free.append(buffer)
+        self._may.release()
 
     def room(self) -> memoryview:
         """Return a buffer to fill; waits until there is one."""
-        return self._free.get()
+        self._may.acquire()
+        try:
+            return self._free.pop()
+        except IndexError:
+            return memoryview(bytearray(CHUNK))
 
     def take(self, buffer: memoryview, count: int) -> None:
         """Take the first *count* bytes of a buffer that :meth:`room` gave; 0 gives it back."""
         if count:
             self._filled.put((buffer, count))
         else:
-            self._free.put(buffer)
+            self._give_back(buffer)
 
     def take_file(self, descriptor: int, start: int, end: int) -> int:
         """Take the bytes of an open file from *start* to *end*, or to its end; return where it came to."""
