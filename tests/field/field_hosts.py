@@ -29,14 +29,15 @@ UNIT = "comfyui@default"
 class Field:
     """The hosts, and how to ask and change them without the collection's own modules."""
 
-    def __init__(self) -> None:
-        self.password_file = CACHE / "vault-password"
+    def __init__(self, inventory: Path = INVENTORY, project: str = PROJECT, cache: Path = CACHE) -> None:
+        self.inventory, self.project, self.cache = inventory, project, cache
+        self.password_file = cache / "vault-password"
 
     def play(self, playbook: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a playbook to its end and return what it said."""
         path = os.pathsep.join([str(BIN), *(p for p in os.environ["PATH"].split(os.pathsep) if "shims" not in p)])
         variables = {**os.environ, "PATH": path, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", **environment}
-        command = [str(BIN / "ansible-playbook"), "-i", str(INVENTORY), playbook]
+        command = [str(BIN / "ansible-playbook"), "-i", str(self.inventory), playbook]
         command += ["--vault-password-file", str(self.password_file), *arguments]
         return subprocess.run(
             command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False, timeout=900
@@ -52,7 +53,7 @@ class Field:
 
     def on(self, host: str, script: str, check: bool = True) -> str:
         """Run a shell script on a host and return its output."""
-        command = ["docker", "exec", f"{PROJECT}-{host}", "sh", "-c", script]
+        command = ["docker", "exec", f"{self.project}-{host}", "sh", "-c", script]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         if check and done.returncode != 0:
             raise AssertionError(f"{host}: {script}\n{done.stdout}{done.stderr}")
@@ -61,14 +62,14 @@ class Field:
     def address(self, host: str) -> str:
         """Return the network address of a host."""
         form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-        command = ["docker", "inspect", "-f", form, f"{PROJECT}-{host}"]
+        command = ["docker", "inspect", "-f", form, f"{self.project}-{host}"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     def truth(self) -> dict[str, t.Any]:
         """Decrypt the truth with ansible-vault, not with our own store."""
         command = [str(BIN / "ansible-vault"), "view", "--vault-password-file", str(self.password_file)]
         done = subprocess.run(
-            [*command, str(CACHE / "credentials.vault.yml")], capture_output=True, text=True, check=True
+            [*command, str(self.cache / "credentials.vault.yml")], capture_output=True, text=True, check=True
         )
         import yaml
 
@@ -93,7 +94,7 @@ class Field:
 
     def report(self, name: str) -> dict[str, t.Any]:
         """Return the newest report of a playbook."""
-        document: dict[str, t.Any] = json.loads((CACHE / "reports" / f"{name}-latest.json").read_text())
+        document: dict[str, t.Any] = json.loads((self.cache / "reports" / f"{name}-latest.json").read_text())
         return document
 
 
