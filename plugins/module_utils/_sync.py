@@ -147,9 +147,9 @@ def _look(finding: Finding, text: str | None, credential: Mapping[str, Any]) -> 
         if finding.status == "unknown" and consumer.keep_unknown == "refuse_token" and finding.fingerprint:
             finding.refusal = (
                 f"it holds a whole token ({finding.fingerprint}) that the truth does not know, and no server was "
-                "looked at in this run that could tell whether the truth is an older copy; run it with the credential's "
-                "servers (no --limit or tags that leave them out), or adopt the token (genai.comfyui.credential, "
-                "'state: adopted')"
+                "looked at in this run that could tell whether the truth is an older copy; run it with the "
+                "credential's servers (no --limit or tags that leave them out), or adopt the token "
+                "(genai.comfyui.credential, 'state: adopted')"
             )
             return
         if planned:
