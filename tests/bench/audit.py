@@ -26,13 +26,14 @@ import yaml
 CONSUMERS = 200
 TOKEN = "$2b$04$C64.0QdE5dDvyZNUqRt0W.eckRV6ouBeTsiqFmlKzw5ioRfp1OCbK"
 KEYS = {"dotenv": "T", "shell": "T", "systemd_env": "T", "json": "/t", "yaml": "/t", "raw": None}
+# No two alike: "@" stands for a number.
 FILES = {
-    "dotenv": f"# ours\nA=1\nT='{TOKEN}'\n",
-    "systemd_env": f"A=1\nT='{TOKEN}'\n",
-    "shell": f"export A=1\nexport T='{TOKEN}'\n",
+    "dotenv": f"# ours\nA=@\nT='{TOKEN}'\n",
+    "systemd_env": f"A=@\nT='{TOKEN}'\n",
+    "shell": f"export A=@\nexport T='{TOKEN}'\n",
     "raw": f"{TOKEN}\n",
-    "json": json.dumps({"a": 1, "t": TOKEN}, indent=2),
-    "yaml": f"a: 1\nt: '{TOKEN}'\n",
+    "json": json.dumps({"a": "@", "t": TOKEN}, indent=2),
+    "yaml": f"a: @\nt: '{TOKEN}'\n",
 }
 READING = r"""
 def read(consumers, token):
@@ -127,7 +128,7 @@ def _prepare(where: Path, python: str) -> dict[str, list[str]]:
     for number in range(CONSUMERS):
         codec = sorted(FILES)[number % len(FILES)]
         path = files / f"{number}.{codec}"
-        path.write_text(FILES[codec], encoding="utf-8")
+        path.write_text(FILES[codec].replace("@", str(number)), encoding="utf-8")
         path.chmod(0o600)
         consumers.append({"id": str(number), "path": str(path), "codec": codec, "key": KEYS[codec]})
     main = {"username": "admin", "password": None, "token": TOKEN, "version": "v1"}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError
@@ -51,6 +52,8 @@ class Entry(NamedTuple):
     value: Node
 
 
+# One look at a file asks several times in a row.
+@lru_cache(maxsize=1)
 def parse(text: str) -> Node:
     """Return the root of the only document of *text*, or raise ``unparsable``."""
     return _Parser(text).document()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import Codec, CodecError, Span
@@ -114,6 +115,8 @@ class Dotenv(Codec):
         return self.checked(self.add("", key, value), key, value)
 
 
+# One look at a file asks several times in a row.
+@lru_cache(maxsize=1)
 def _scan(text: str, key: str) -> list[_Entry]:
     """List the assignments of *text*; refuse any line that is none, and no blank, comment or name alone."""
     entries: list[_Entry] = []

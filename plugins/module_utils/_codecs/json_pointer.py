@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import NamedTuple, Optional
 
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import Codec, CodecError, Span
@@ -112,7 +113,7 @@ class JsonPointer(Codec):
     def _walk(self, text: str, key: str | None) -> tuple[_Found, _Missing]:
         """Return the node at *key*; or None and, when only the last step is missing, its parent and name."""
         self.check_key(key)
-        node = _Parser(text).document()
+        node = _parsed(text)
         names = _names(key or "")
         for index, name in enumerate(names):
             if node.kind == "object":
@@ -140,6 +141,12 @@ class JsonPointer(Codec):
 
 def _names(pointer: str) -> list[str]:
     return [name.replace("~1", "/").replace("~0", "~") for name in pointer.split("/")[1:]]
+
+
+# One look at a file asks several times in a row.
+@lru_cache(maxsize=1)
+def _parsed(text: str) -> _Node:
+    return _Parser(text).document()
 
 
 class _Parser:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError, Span
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._script import NOT_PLAIN, Script, Setting
@@ -42,7 +43,7 @@ class Shell(Script):
     def settings(self, text: str, key: str) -> list[Setting]:
         found: list[Setting] = []
         left = False
-        for statement in _Lexer(text).statements():
+        for statement in _statements(text):
             words = [text[start:end] for start, end in statement.words]
             left = left or (_leaves(words) and not statement.inside)
             for setting in _settings(text, statement, words, key):
@@ -86,7 +87,7 @@ class Shell(Script):
     def add(self, text: str, key: str | None, value: str) -> str:
         if "\r\n" in text:
             raise CodecError("unparsable", "shells take a carriage return as part of the line; save with LF ends")
-        ends = (one for one in _Lexer(text).statements() if not one.inside)
+        ends = (one for one in _statements(text) if not one.inside)
         if any(_leaves([text[start:end] for start, end in one.words]) for one in ends):
             raise CodecError("missing_key", "the script ends before its last line; add the key by hand")
         return super().add(text, key, value)
@@ -126,6 +127,12 @@ def _settings(text: str, statement: _Statement, words: list[str], key: str) -> l
         elif word == key and any(other.startswith(("-", "+")) and "n" in other for other, _place in given):
             found.append(Setting(key, statement.line, start, end, NOT_PLAIN))
     return found
+
+
+# One look at a file asks several times in a row.
+@lru_cache(maxsize=1)
+def _statements(text: str) -> list[_Statement]:
+    return _Lexer(text).statements()
 
 
 class _Lexer:

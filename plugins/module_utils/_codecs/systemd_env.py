@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import Codec, CodecError, Span
@@ -77,6 +78,8 @@ class SystemdEnv(Codec):
         return found[0] if found else None
 
 
+# One look at a file asks several times in a row.
+@lru_cache(maxsize=1)
 def _scan(text: str) -> list[_Entry]:
     """List the assignments of *text*, following the states of systemd's parser."""
     entries: list[_Entry] = []
