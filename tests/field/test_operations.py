@@ -73,14 +73,17 @@ def test_an_operation_that_makes_no_sense_is_refused(converged: Field, wrong: di
     assert pid(converged) == before
 
 
-def commit(field: Field, repository: str, script: str) -> str:
-    """Commit a change to one of the repositories that the host installs from; return the commit."""
-    return field.on(
+def commit(field: Field, repository: str, script: str) -> dict[str, str]:
+    """Commit a change to a copy of one of the repositories that the host installs from; return what pins it."""
+    made = field.on(
         "srv-1",
-        f"""set -e; rm -rf /tmp/work; git clone -q /srv/git/{repository}.git /tmp/work; cd /tmp/work; {script}
+        f"""set -e; cd /var/tmp; test -d {repository} || git clone -q /srv/git/{repository}.git {repository}
+        cd {repository}; git checkout -q origin/HEAD; {script}
         git -c user.name=tests -c user.email=tests@example.com commit -qam change
-        git push -q origin HEAD:refs/heads/change-$(git rev-parse --short HEAD); git rev-parse HEAD""",
+        git branch -q change-$(git rev-parse --short HEAD); git rev-parse HEAD""",
     ).strip()
+    role = {"ComfyUI": "comfyui", "ComfyUI-Login": "comfyui_login"}[repository]
+    return {f"{role}_repo": f"file:///var/tmp/{repository}", f"{role}_version": made}
 
 
 @pytest.fixture
@@ -105,14 +108,14 @@ def head(field: Field, path: str = APP) -> str:
 def test_an_upgrade_is_proven_or_taken_back(converged: Field, pinned: Path) -> None:
     """A sound version stays; one without its login goes, and nobody gets in meanwhile."""
     sound = commit(converged, "ComfyUI", "echo '# one more line' >> main.py")
-    pin(pinned, comfyui_version=sound)
+    pin(pinned, **sound)
     arguments = ("playbooks/upgrade.yml", "-i", str(pinned), "-e", "comfyui_upgrade_drain=5")
     with Knocker(converged.address("srv-1")) as knocker:
         done = converged.play(*arguments)
         assert done.returncode == 0, done.stdout[-6000:]
-        assert f"-> {sound[:12]}" in done.stdout
+        assert f"-> {sound['comfyui_version'][:12]}" in done.stdout
         assert "default: active, restarted" in done.stdout
-        assert head(converged) == sound
+        assert head(converged) == sound["comfyui_version"]
         again = converged.play(*arguments)
         assert again.returncode == 0, again.stdout[-4000:]
         assert "nothing changes" in again.stdout
@@ -120,13 +123,16 @@ def test_an_upgrade_is_proven_or_taken_back(converged: Field, pinned: Path) -> N
 
         broken = commit(converged, "ComfyUI-Login", BREAK.format(1))
         node = head(converged, f"{APP}/custom_nodes/ComfyUI-Login")
-        pin(pinned, comfyui_version=sound, comfyui_login_version=broken)
+        pin(pinned, **sound, **broken)
         done = converged.play(*arguments)
         assert done.returncode != 0
         said = " ".join(done.stdout.split())
         assert "The upgrade failed and was taken back; the former version runs and is proven locked." in said
         assert "Stopped, because not locked. default:" in said
-        assert (head(converged), head(converged, f"{APP}/custom_nodes/ComfyUI-Login")) == (sound, node)
+        assert (head(converged), head(converged, f"{APP}/custom_nodes/ComfyUI-Login")) == (
+            sound["comfyui_version"],
+            node,
+        )
         assert converged.state() == "active"
     assert knocker.answers > 0
     assert knocker.let_in == []
@@ -138,7 +144,7 @@ def test_an_upgrade_that_was_cut_off_goes_back_to_what_ran_before_it(converged: 
     """The note of the former version outlives the run that wrote it."""
     node = head(converged, f"{APP}/custom_nodes/ComfyUI-Login")
     broken = commit(converged, "ComfyUI-Login", BREAK.format(2))
-    pin(pinned, comfyui_login_version=broken)
+    pin(pinned, **broken)
     arguments = ["playbooks/upgrade.yml", "-i", str(pinned), "-e", "comfyui_upgrade_drain=5"]
     dying = converged.play(
         *arguments,
@@ -147,7 +153,7 @@ def test_an_upgrade_that_was_cut_off_goes_back_to_what_ran_before_it(converged: 
         STOP_AT_NAME="Lay down login directories and the guard",
     )
     assert dying.returncode != 0
-    assert head(converged, f"{APP}/custom_nodes/ComfyUI-Login") == broken
+    assert head(converged, f"{APP}/custom_nodes/ComfyUI-Login") == broken["comfyui_login_version"]
     done = converged.play(*arguments)
     assert done.returncode != 0
     assert "was taken back" in " ".join(done.stdout.split())
