@@ -22,7 +22,7 @@ URL ?=
 TOKEN_FILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine engine-stop images repos hosts site validate audit rotate discover diagnose benchmark down password \
+.PHONY: help setup engine engine-stop images repos hosts site validate audit rotate discover diagnose benchmark operate upgrade adopt down password \
   contract attack browser lint unit sanity field molecule test bench bench-rotation clean
 
 help: ## list the targets
@@ -67,6 +67,15 @@ diagnose: setup ## name the cause of a refused token or an open server; changes 
 
 benchmark: setup ## measure every instance with one workflow, and compare; docs/benchmark.md
 	@$(PY) -m tools.site benchmark --inventory $(INVENTORY) $(ANSIBLE_ARGS)
+
+operate: setup ## status; ANSIBLE_ARGS="-e comfyui_operation=restart" for logs, start, stop, restart
+	@$(PY) -m tools.site operate --inventory $(INVENTORY) $(ANSIBLE_ARGS)
+
+upgrade: setup ## bring the servers to the pinned versions, one after another; takes back what is not proven
+	@$(PY) -m tools.site upgrade --inventory $(INVENTORY) $(ANSIBLE_ARGS)
+
+adopt: setup ## take over the credential of a hand-made service; ANSIBLE_ARGS="-e comfyui_adopt_root=/srv/..."
+	@$(PY) -m tools.site adopt --inventory $(INVENTORY) $(ANSIBLE_ARGS)
 
 password: setup ## print the web form's user names and passwords
 	@$(PY) -m tools.site password --inventory $(INVENTORY) $(ANSIBLE_ARGS)

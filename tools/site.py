@@ -25,6 +25,9 @@ from tools._common import CACHE, ROOT, Fault, main_guard, say, write_if_changed
 
 BIN = Path(sys.executable).parent
 DEMO = ROOT / "inventories" / "demo"
+PLAYBOOKS = (
+    "site", "validate", "audit", "rotate", "discover", "diagnose", "benchmark", "operate", "upgrade", "adopt",
+)  # fmt: skip
 VAULT_PASSWORD = CACHE / "demo" / "vault-password"
 
 
@@ -185,18 +188,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "action",
-        choices=[
-            "site",
-            "validate",
-            "audit",
-            "rotate",
-            "discover",
-            "diagnose",
-            "benchmark",
-            "hosts",
-            "down",
-            "password",
-        ],
+        choices=[*PLAYBOOKS, "hosts", "down", "password"],
     )
     parser.add_argument("--inventory", type=Path, default=DEMO)
     options, arguments = parser.parse_known_args()
@@ -209,7 +201,7 @@ def main() -> None:
     status = 0
     if options.action in ("site", "hosts"):
         prepare(inventory)
-    if options.action in ("site", "validate", "audit", "rotate", "discover", "diagnose", "benchmark"):
+    if options.action in PLAYBOOKS:
         status = playbook(inventory, options.action, arguments)
     elif options.action == "down":
         status = down(inventory)
