@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError
@@ -56,11 +58,12 @@ def agree(
     """
     consumers: list[Consumer | None] = []
     refusals: dict[int, str] = {}
+    real = lru_cache(maxsize=None)(os.path.realpath)
     given = list(given)
     for index, one in enumerate(given):
         try:
             given[index] = _completed(one)
-            consumers.append(parse(given[index], credentials, check_mode, unknown))
+            consumers.append(parse(given[index], credentials, check_mode, unknown, real))
         except ConsumerError as error:
             consumers.append(None)
             refusals[index] = str(error)
@@ -153,7 +156,7 @@ def _reload_all(
         for finding in file.findings:
             if finding.consumer.reload is not None:
                 groups.setdefault(finding.consumer.reload, set()).add(file.path)
-                if check_mode and file.changes and (file.text is not None or file.before.data is None):
+                if file.changes and (file.text is not None or file.before.data is None):
                     changing.add(finding.consumer.reload)
     if not groups:
         return {}

@@ -106,7 +106,8 @@ def carry_out(
 
     :param state_dir: directory of the receipts, None for the default one.
     :param secrets: what no message may show.
-    :param changing: whether a file would be changed by the run that check mode foretells.
+    :param changing: whether this run changed a file, or would in check mode: then what runs is older, whatever the
+        clock of the host says.
     """
     try:
         receipt = _Receipt(reload, state_dir)
@@ -133,8 +134,9 @@ def carry_out(
 def _due(process: _Process, receipt: _Receipt, files: Mapping[str, int]) -> bool:
     if not files:
         return False
-    if receipt.files == files and receipt.process == process.identity:
-        return False
+    if receipt.process == process.identity:
+        # What this very process was given last is known, whatever clocks say.
+        return bool(receipt.files != files)
     if process.started is None:
         return True
     return max(files.values()) / 1e9 > process.started - _SLACK

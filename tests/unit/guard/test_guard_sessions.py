@@ -41,10 +41,10 @@ class Place:
     def request(self, cookie: str = "") -> web.Request:
         return make_mocked_request("GET", "/", {"Cookie": f"AIOHTTP_SESSION={cookie}"} if cookie else {})
 
-    def begin(self, **values: Any) -> Any:
+    def begin(self, epoch: int = 0, **values: Any) -> Any:
         async def run() -> web.Response:
             response = web.Response()
-            await self.sessions.begin(self.request(), response, values or USER)
+            await self.sessions.begin(self.request(), response, values or USER, epoch)
             return response
 
         return asyncio.run(run()).cookies["AIOHTTP_SESSION"]
@@ -182,9 +182,11 @@ def test_the_cookie_is_as_configured(place: Place) -> None:
 
 
 def test_before_the_epoch_and_from_the_future(place: Place) -> None:
-    cookie = place.begin().value
-    assert place.find(cookie, int(place.now)) is not None
-    assert place.find(cookie, int(place.now) + 1) is None
+    cookie = place.begin(epoch=7).value
+    # What counts is the epoch that it began in, not what time it was then.
+    assert place.find(cookie, 7) is not None
+    assert place.find(cookie, 8) is None
+    assert place.find(place.begin(epoch=int(place.now) + 10**6).value, int(place.now) + 10**6) is not None
     place.now -= 61
     assert place.find(cookie) is None
 
@@ -215,7 +217,7 @@ def test_a_cookie_of_the_same_key_needs_the_guards_mark(tmp_path_factory: pytest
     storage.load_cookie = lambda _request: cookie
     found = place.find("x")
     if found is not None:
-        assert len(values["comfyui_login_guard"]) == 3
+        assert len(values["comfyui_login_guard"]) == 4
         assert values.get("logged_in") or values.get("guest_mode")
 
 

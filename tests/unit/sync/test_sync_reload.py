@@ -197,6 +197,17 @@ def test_unit_after_a_crash(tmp_path: Path, unit: Path) -> None:
     assert (states(sync(tmp_path, one)), calls(unit)) == ([None], [])
 
 
+def test_unit_while_the_clock_is_set_back(tmp_path: Path, unit: Path) -> None:
+    """The file's new time is before the process's start, yet the process that was told last has not read it."""
+    path = file(tmp_path / "a", f"T='{DOT}'\n")
+    one = consumer(path, reload={"systemd": "web.service"})
+    assert states(sync(tmp_path, one)) == ["done"]
+    calls(unit)
+    older(file(path, f"T='{LETTER}'\n"))
+    assert (states(sync(tmp_path, one)), calls(unit)) == (["done"], ["restart web.service"])
+    assert (states(sync(tmp_path, one)), calls(unit)) == ([None], [])
+
+
 def test_unit_that_fails(tmp_path: Path, unit: Path) -> None:
     """A failed restart is an error, the file stays; the failed unit has no process, and is tried again all the same."""
     path = file(tmp_path / "a", f"T='{DOT}'\n")

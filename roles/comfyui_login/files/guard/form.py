@@ -156,7 +156,7 @@ class Form:
         return await asyncio.get_running_loop().run_in_executor(self._worker, matches, data, [token, *others])
 
     async def _enter(self, request: web.Request, values: dict[str, Any]) -> web.StreamResponse:
-        # Always a new session: the time it was made at is what epoch and lifetime are held against.
+        # Always a new session: the time it was made at is what its lifetime is held against.
         response = web.Response(status=302, headers={"Location": "/"})
-        await self._sessions.begin(request, response, values)
+        await self._sessions.begin(request, response, values, self._accept.now().epoch)
         return response

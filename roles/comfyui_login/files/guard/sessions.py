@@ -27,13 +27,18 @@ AHEAD = 60.0
 
 @dataclass(frozen=True)
 class Session:
-    """A session in force. *seen* is when its cookie was last renewed; seconds since 1970."""
+    """A session in force. *seen* is when its cookie was last renewed; seconds since 1970.
+
+    *epoch* is the one that was in force when it began: whether a session is from before an epoch must not depend on
+    whose clock goes wrong, the controller's or this host's.
+    """
 
     kind: str
     number: str
     born: float
     until: float
     seen: int
+    epoch: int
     values: dict[str, Any]
 
 
@@ -51,9 +56,9 @@ class Sessions:
         """Return the session that the request's cookie is for, if it is in force. Raises nothing."""
         try:
             loaded = await self._storage.load_session(request)
-            number, born, until = loaded[MARK]
+            number, born, until, begun = loaded[MARK]
             found = Session(
-                USER if loaded.get("logged_in") else GUEST, str(number), float(born), float(until), int(loaded.created),
+                USER if loaded.get("logged_in") else GUEST, str(number), float(born), float(until), int(loaded.created), int(begun),
                 {name: loaded[name] for name in loaded},
             )  # fmt: skip
             if found.kind == GUEST and not loaded.get("guest_mode"):
@@ -66,17 +71,17 @@ class Sessions:
     def _in_force(self, found: Session, epoch: int) -> bool:
         now = self._clock()
         age, idle = now - found.born, now - found.seen
-        if found.born < epoch or self._ended.has(found.number, found.born):
+        if found.epoch < epoch or self._ended.has(found.number, found.born):
             return False
         if not -AHEAD <= age <= self._chosen.session_lifetime or now > found.until:
             return False
         return not self._chosen.session_idle or idle <= self._chosen.session_idle
 
-    async def begin(self, request: web.Request, response: web.Response, values: dict[str, Any]) -> None:
-        """Give the response the cookie of a new session."""
+    async def begin(self, request: web.Request, response: web.Response, values: dict[str, Any], epoch: int) -> None:
+        """Give the response the cookie of a new session. *epoch* is the one in force now."""
         born = round(self._clock(), 3)
         until = born + self._chosen.session_lifetime
-        await self._save(request, response, {**values, MARK: [secrets.token_hex(16), born, until]}, until)
+        await self._save(request, response, {**values, MARK: [secrets.token_hex(16), born, until, epoch]}, until)
 
     async def renew(self, request: web.Request, response: web.StreamResponse, found: Session) -> None:
         """Note that the session is used, in a new cookie, when a good part of the idle limit has passed."""
