@@ -9,7 +9,7 @@ import grp
 import os
 import pwd
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 from ansible_collections.genai.comfyui.plugins.module_utils import _codecs
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import Codec, CodecError
@@ -84,12 +84,17 @@ class Consumer(NamedTuple):
 
 
 def parse(
-    given: Mapping[str, Any], credentials: Mapping[str, Any], check_mode: bool, default_unknown: str = "replace"
+    given: Mapping[str, Any],
+    credentials: Mapping[str, Any],
+    check_mode: bool,
+    default_unknown: str = "replace",
+    real: Callable[[str], str] = os.path.realpath,
 ) -> Consumer:
     """Return the consumer that *given* declares, or raise :class:`ConsumerError`.
 
     *given* has the suboptions of the module ``sync``. In check mode users and groups may be missing.
-    *default_unknown* is what ``unknown`` means where neither the consumer nor its codec says.
+    *default_unknown* is what ``unknown`` means where neither the consumer nor its codec says. *real* returns the real
+    path of a directory; a caller with many consumers remembers its answers.
     """
     try:
         codec = _codecs.get(str(given["codec"]))
@@ -126,15 +131,15 @@ def parse(
             create=bool(given.get("create", True)),
             validators=_validators(given.get("validate"), codec.name),
             reload=_reload(given.get("reload")),
-            place=_place(str(given["path"])),
+            place=_place(str(given["path"]), real),
         )
     except (CodecError, FieldError) as error:
         raise ConsumerError(str(error)) from None
 
 
-def _place(path: str) -> str:
+def _place(path: str, real: Callable[[str], str]) -> str:
     directory, name = os.path.split(path)
-    return os.path.join(os.path.realpath(directory), name)
+    return os.path.join(real(directory), name)
 
 
 def _validators(given: Any, codec: str) -> tuple[Validator, ...]:

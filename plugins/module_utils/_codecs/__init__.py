@@ -15,6 +15,12 @@ from typing import Callable
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import Codec, CodecError
 
 
+def _compose_yaml() -> tuple[Codec, ...]:
+    from ansible_collections.genai.comfyui.plugins.module_utils._codecs.compose_yaml import ComposeYaml
+
+    return (ComposeYaml(),)
+
+
 def _curl_files() -> tuple[Codec, ...]:
     from ansible_collections.genai.comfyui.plugins.module_utils._codecs.curl_files import CurlConfig, Netrc
 
@@ -103,9 +109,9 @@ def _toml() -> tuple[Codec, ...]:
 
 
 def _yaml() -> tuple[Codec, ...]:
-    from ansible_collections.genai.comfyui.plugins.module_utils._codecs.yaml import ComposeYaml, Yaml
+    from ansible_collections.genai.comfyui.plugins.module_utils._codecs.yaml import Yaml
 
-    return (ComposeYaml(), Yaml())
+    return (Yaml(),)
 
 
 _FILES: Mapping[str, Callable[[], tuple[Codec, ...]]] = {
@@ -129,7 +135,7 @@ _FILES: Mapping[str, Callable[[], tuple[Codec, ...]]] = {
     "shell": _shell,
     "systemd_env": _systemd_env,
     "toml": _toml,
-    "compose_yaml": _yaml,
+    "compose_yaml": _compose_yaml,
     "yaml": _yaml,
 }
 

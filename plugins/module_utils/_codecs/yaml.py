@@ -1,7 +1,7 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""YAML, the value named by a JSON Pointer such as ``/server/token``; and Compose files with their ``$$``."""
+"""YAML, the value named by a JSON Pointer such as ``/server/token``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import re
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import Codec, CodecError, Span
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import (
     BOM,
-    REFERENCE,
     append_line,
     eol_of,
-    is_reference,
     line_of,
     only_one,
     pointer,
@@ -21,7 +19,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import
 )
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._yaml_tree import Node, parse, unquoted
 
-_EXAMPLE = "/server/token"
+EXAMPLE = "/server/token"
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"])
 _WHAT = {
@@ -41,11 +39,11 @@ class Yaml(Codec):
 
     def check_key(self, key: str | None) -> None:
         super().check_key(key)
-        pointer(key, _EXAMPLE)
+        pointer(key, EXAMPLE)
 
     def locate(self, text: str, key: str | None) -> Span | None:
         self.check_key(key)
-        found, _parent = self._walk(text, pointer(key, _EXAMPLE))
+        found, _parent = self._walk(text, pointer(key, EXAMPLE))
         return self._span(text, found) if found else None
 
     def _span(self, text: str, node: Node) -> Span:
@@ -69,7 +67,7 @@ class Yaml(Codec):
         return (" " if span.context == "empty" else "") + self.encode(value)
 
     def add(self, text: str, key: str | None, value: str) -> str:
-        names = pointer(key, _EXAMPLE)
+        names = pointer(key, EXAMPLE)
         _found, parent = self._walk(text, names)
         line = f"{_name(names[-1])}: {self.encode(value)}"
         if parent is None:
@@ -82,11 +80,11 @@ class Yaml(Codec):
                 "the mapping takes keys from elsewhere ('<<'); add the key by hand",
                 line_of(text, parent.start),
             )
-        return _after(text, parent, line)
+        return after(text, parent, line)
 
     def new_text(self, key: str | None, value: str) -> str:
         self.check_key(key)
-        names = pointer(key, _EXAMPLE)
+        names = pointer(key, EXAMPLE)
         if any(not name or re.fullmatch(r"-|[0-9]+", name) for name in names):
             raise CodecError("no_new_file", "a new file cannot be made for a key with list positions; create it first")
         heads = "".join("  " * depth + _name(name) + ":\n" for depth, name in enumerate(names[:-1]))
@@ -125,83 +123,12 @@ class Yaml(Codec):
         return None
 
 
-class ComposeYaml(Yaml):
-    """A Compose file: ``$`` is written ``$$``. A name in a list, as in ``environment``, finds the item ``NAME=...``."""
-
-    name = "compose_yaml"
-
-    def read(self, text: str, span: Span) -> str:
-        spelling = text[span.start : span.end]
-        if span.context == "item":
-            if re.search(r"['\"\\]", spelling):
-                raise CodecError("unparsable", "quotes and backslashes in an item are not understood", span.line)
-            inner = spelling
-        else:
-            inner = unquoted(spelling)
-        return inner.replace("$$", "$")
-
-    def doubt(self, text: str, key: str | None) -> str | None:
-        span = self.locate(text, key)
-        if span is None or "$" not in text[span.start : span.end].replace("$$", ""):
-            return None
-        return "Compose takes what follows a single $ for a variable, in any quotes"
-
-    def encode(self, value: str) -> str:
-        return super().encode(value.replace("$", "$$"))
-
-    def spell(self, value: str, span: Span) -> str:
-        if span.context != "item":
-            return super().spell(value, span)
-        refuse_control(value, self.name)
-        if re.search(r"['\"\\]|:(?:\s|\Z)|\s#|^\s|\s\Z", value):
-            raise CodecError("unencodable", "such an item cannot hold quotes, backslashes, ': ' or ' #'; use a mapping")
-        return value.replace("$", "$$")
-
-    def add(self, text: str, key: str | None, value: str) -> str:
-        _found, parent = self._walk(text, pointer(key, _EXAMPLE))
-        if parent is not None and parent.kind == "list":
-            name = pointer(key, _EXAMPLE)[-1]
-            item = self.spell(value, Span(0, 0, 0, "item"))
-            return _after(text, parent, f"- '{name}={item}'")
-        return super().add(text, key, value)
-
-    def _item(self, text: str, node: Node, name: str) -> Node | None:
-        if re.fullmatch(r"[0-9]+", name):
-            return super()._item(text, node, name)
-        found = []
-        for item in node.items:
-            if item.kind not in ("scalar", "alias", "folded", "block"):
-                continue
-            spelling = text[item.start : item.end]
-            quoted = spelling[:1] in ("'", '"')
-            inner = spelling[1:-1] if quoted else spelling
-            if inner == name:
-                raise CodecError(
-                    "unparsable", "the name stands without '=' and a value; complete it", line_of(text, item.start)
-                )
-            if item.kind == "scalar" and inner.startswith(name + "="):
-                start = item.start + quoted + len(name) + 1
-                found.append(Node("item", start, item.end - quoted, special=item.special))
-        only_one([line_of(text, item.start) for item in found])
-        return found[0] if found else None
-
-    def _span(self, text: str, node: Node) -> Span:
-        span = super()._span(text, node)
-        if is_reference(text[span.start : span.end].strip("'\"")):
-            raise CodecError("unparsable", REFERENCE, span.line)
-        return Span(span.start, span.end, span.line, "item") if node.kind == "item" else span
-
-    def _extendable(self, node: Node) -> Node | None:
-        scalars = all(item.kind in ("scalar", "item") and not item.special for item in node.items)
-        return node if node.items and scalars else None
-
-
 def _name(name: str) -> str:
     plain = _PLAIN_NAME.fullmatch(name) and name.lower() not in _WORDS
     return name if plain else Yaml().encode(name)
 
 
-def _after(text: str, collection: Node, line: str) -> str:
+def after(text: str, collection: Node, line: str) -> str:
     """Return *text* with *line* after the last line of a block collection, at its column."""
     end = collection.end
     while end < len(text) and text[end] not in "\r\n":
