@@ -15,7 +15,7 @@ import tempfile
 import typing as t
 
 from ansible_collections.genai.comfyui.plugins.module_utils import _apt_text as text
-from ansible_collections.genai.comfyui.plugins.module_utils._openpgp import KeyFileError, armor, dearmor, read_keys
+from ansible_collections.genai.comfyui.plugins.module_utils._package_key import accepted
 
 Run = t.Callable[[list[str]], tuple[int, str, str]]
 ETC = "/etc/apt"
@@ -84,37 +84,21 @@ class Apt:
     def key(self, repository: t.Mapping[str, t.Any]) -> str:
         """Return a repository's key file as armored text, once its fingerprints are the expected ones.
 
-        :raises AptError: it cannot be had, is no key, or is another one
+        :raises AptError: it cannot be fetched
+        :raises KeyRefusedError: it is no key, or another one
         """
-        name, url = repository["name"], repository.get("key_url") or ""
-        data = str(repository.get("key") or "").encode()
-        if not data and url.startswith("file:"):
-            try:
-                with open(url[5:].replace("//", "/", 1) if url.startswith("file://") else url[5:], "rb") as stream:
-                    data = stream.read()
-            except OSError as error:
-                raise AptError(f"repository {name}: its key {url} cannot be read ({error.strerror})") from None
-        elif not data and url:
+
+        def fetch(url: str) -> bytes:
             # apt's own downloader knows the proxies and certificates that apt is configured with.
-            target = os.path.join(self.scratch, f"{name}.key")
+            target = os.path.join(self.scratch, f"{repository['name']}.key")
             status, out, err = self.run(["/usr/lib/apt/apt-helper", "download-file", url, target])
             if status != 0:
-                raise AptError(f"repository {name}: its key {url} cannot be fetched: {text.complaints(out + err)}")
+                said = text.complaints(out + err)
+                raise AptError(f"repository {repository['name']}: its key {url} cannot be fetched: {said}")
             with open(target, "rb") as stream:
-                data = stream.read()
-        try:
-            packets = dearmor(data)
-            found = [key.fingerprint for key in read_keys(packets)]
-        except KeyFileError as error:
-            raise AptError(f"repository {name}: the key {url or '(given as text)'} cannot be used: {error}") from None
-        wanted = {str(one).replace(" ", "").upper() for one in repository["fingerprints"]}
-        if not set(found) <= wanted:
-            raise AptError(
-                f"repository {name}: the key {url or '(given as text)'} has the fingerprint {', '.join(found)}, but "
-                f"{' or '.join(sorted(wanted))} is expected. Somebody replaced it, or the vendor did: ask the vendor "
-                "before you change the expected fingerprint"
-            )
-        return armor(packets)
+                return stream.read()
+
+        return accepted(repository, fetch)
 
     def update(self, only: str = "") -> tuple[bool, str]:
         """Read the lists into the scratch, of all sources or of the one in file *only*; return (well, output)."""

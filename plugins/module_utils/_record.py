@@ -38,6 +38,8 @@ class Record:
         self.files: list[str] = data.get("files", [])
         self.holds: list[str] = data.get("holds", [])
         self.sources: dict[str, list[str]] = data.get("sources", {})
+        self.manager: str = data.get("manager", "apt")
+        self.streams: dict[str, str] = data.get("streams", {})
 
     @property
     def exists(self) -> bool:
@@ -51,7 +53,10 @@ class Record:
     def save(self) -> None:
         """Write the record, whole or not at all."""
         os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
-        data = {"packages": self.packages, "files": self.files, "holds": self.holds, "sources": self.sources}
+        data: dict[str, t.Any] = {"packages": self.packages, "files": self.files, "holds": self.holds}
+        data["sources"] = self.sources
+        if self.manager != "apt":
+            data.update(manager=self.manager, streams=self.streams)
         temporary = f"{self.path}.new"
         with open(temporary, "w", encoding="utf-8") as stream:
             json.dump({"version": 1, **data}, stream, indent=2, sort_keys=True)

@@ -2,35 +2,37 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packages with their repositories, pins and holds, in one apt transaction that apt has simulated before."""
+"""Packages with their repositories, pins and holds, in one transaction that apt or dnf has judged before."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: package_set
-short_description: Packages with their repositories, pins and holds, in one apt transaction
+short_description: Packages with their repositories, pins and holds, in one transaction
 version_added: "0.1.0"
 author: ["genai.comfyui contributors (@genai)"]
 description:
   - Brings repositories with their keys, pins, packages, holds and the exclusion from unattended upgrades into the
-    wanted state on a host with apt.
-  - Before anything of the system changes, apt itself judges the new repositories and simulates the whole transaction in
+    wanted state on a host with apt; or repositories, a module stream, packages and version locks on one with dnf 4.
+  - Before anything of the system changes, apt or dnf itself judges the whole transaction, with the new repositories in
     a scratch directory. A wrong or expired key, a missing version, a conflict or somebody's hold is refused with the
     reason, and nothing has changed then.
+  - Whether packages are signed by the key, dnf says only once it has them. What does not bear that signature is
+    not installed, and repository and key are taken back.
   - All missing packages come in one transaction. A package that is there in a wanted version stays as it is, also when
     a newer one is on offer.
   - What came by this module is put on record, so that O(state=absent) removes that and nothing else.
 attributes:
   check_mode:
     support: full
-    description: Asks apt for the very same judgement, with keys and lists in a scratch directory, and changes nothing.
+    description: Asks for the very same judgement, with keys and repositories in a scratch directory. Changes nothing.
   diff_mode:
     support: full
     description: Shows files and packages.
   platform:
-    platforms: debian
+    platforms: debian, rhel
     support: full
-    description: Needs apt 2.2 or newer.
+    description: Needs apt 2.2 or newer, or dnf 4 with curl; for O(hold) with dnf its versionlock plugin.
 options:
   name:
     description: Name of the set; part of the names of its files. Letters, digits and C(-).
@@ -41,6 +43,16 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  manager:
+    description: V(auto) is dnf where there is no apt. O(state=absent) takes the one that is on record.
+    type: str
+    choices: [auto, apt, dnf]
+    default: auto
+  streams:
+    description: Module streams, such as V(nvidia-driver:580-open), that are enabled in the same transaction. dnf only.
+    type: list
+    elements: str
+    default: []
   record:
     description: File that holds the record; by default one below C(/var/lib/genai-comfyui).
     type: path
@@ -59,7 +71,7 @@ options:
         type: str
         required: true
       suite:
-        description: Suite; V(/) for a flat repository.
+        description: Suite; V(/) for a flat repository. For apt, as components, architectures and pins are.
         type: str
         default: /
       components:
@@ -82,10 +94,17 @@ options:
         elements: str
         required: true
       replaces:
-        description: Names of files in C(/etc/apt/sources.list.d) that name the same repository, and that are removed.
+        description:
+          - Names of files in C(/etc/apt/sources.list.d) or C(/etc/yum.repos.d) that name the same repository, and that
+            are removed.
         type: list
         elements: str
         default: []
+      verify:
+        description: What bears the key's signature, for dnf. With apt it is always the lists.
+        type: str
+        choices: [packages, lists]
+        default: packages
   components:
     description:
       - Components to switch on for the distribution's own suites, at the addresses and with the keys that the host's
@@ -161,7 +180,7 @@ options:
         elements: str
         default: []
   hold:
-    description: Globs; what is installed and matches is put on hold.
+    description: Globs; what is installed and matches is put on hold, with dnf by a version lock.
     type: list
     elements: str
     default: []
@@ -248,53 +267,41 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.genai.comfyui.plugins.module_utils import _package_remove, _package_set
+from ansible_collections.genai.comfyui.plugins.module_utils import _dnf_remove, _package_remove, _package_set
 from ansible_collections.genai.comfyui.plugins.module_utils._apt import Apt
+from ansible_collections.genai.comfyui.plugins.module_utils._dnf import Dnf
+from ansible_collections.genai.comfyui.plugins.module_utils._dnf_set import DnfSet
 from ansible_collections.genai.comfyui.plugins.module_utils._record import DIRECTORY, Record
 
 STRINGS = {"type": "list", "elements": "str", "default": []}
+NEEDED = {"type": "list", "elements": "str", "required": True}
 NAME = {"type": "str", "required": True}
 REPOSITORY = {
     "name": NAME,
-    "uri": {"type": "str", "required": True},
+    "uri": NAME,
     "suite": {"type": "str", "default": "/"},
     "components": {"type": "list", "elements": "str"},
     "architectures": {"type": "list", "elements": "str"},
     "key": {"type": "str", "no_log": False},
     "key_url": {"type": "str", "no_log": False},
-    "fingerprints": {"type": "list", "elements": "str", "required": True},
+    "fingerprints": NEEDED,
     "replaces": STRINGS,
+    "verify": {"type": "str", "choices": ["packages", "lists"], "default": "packages"},
 }
-PIN_ENTRY = {
-    "packages": {"type": "list", "elements": "str", "required": True},
-    "pin": {"type": "str", "required": True},
-    "priority": {"type": "int", "required": True},
-}
-COMPONENTS = {
-    "suites": {"type": "list", "elements": "str", "required": True},
-    "components": {"type": "list", "elements": "str", "required": True},
-}
+PIN_ENTRY = {"packages": NEEDED, "pin": NAME, "priority": {"type": "int", "required": True}}
+PIN_ENTRIES = {"type": "list", "elements": "dict", "required": True, "options": PIN_ENTRY}
+PACKAGE = {"name": NAME, "version": {"type": "str", "default": ""}}
+COMPONENTS = {"suites": NEEDED, "components": NEEDED}
 SPEC: dict[str, Any] = {
     "name": NAME,
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "record": {"type": "path"},
+    "manager": {"type": "str", "choices": ["auto", "apt", "dnf"], "default": "auto"},
+    "streams": STRINGS,
     "repositories": {"type": "list", "elements": "dict", "default": [], "options": REPOSITORY},
     "components": {"type": "dict", "options": COMPONENTS},
-    "pins": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "name": NAME,
-            "entries": {"type": "list", "elements": "dict", "required": True, "options": PIN_ENTRY},
-        },
-    },
-    "packages": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {"name": NAME, "version": {"type": "str", "default": ""}},
-    },
+    "pins": {"type": "list", "elements": "dict", "default": [], "options": {"name": NAME, "entries": PIN_ENTRIES}},
+    "packages": {"type": "list", "elements": "dict", "default": [], "options": PACKAGE},
     "wanted": {"type": "list", "elements": "dict", "default": [], "options": {"name": NAME, "otherwise": STRINGS}},
     "hold": STRINGS,
     "hold_except": STRINGS,
@@ -306,9 +313,20 @@ SPEC: dict[str, Any] = {
 }
 
 
-def present(module: AnsibleModule, apt: Apt) -> dict[str, Any]:
-    """Bring the set in; return the module's result. Raises AptError."""
-    wanted = _package_set.PackageSet(apt, module.params)
+def uses_dnf(module: AnsibleModule) -> bool:
+    """Tell whether the host's packages, or those on record, are dnf's."""
+    record = Record(module.params["record"])
+    if module.params["state"] == "absent" and record.exists:
+        return record.manager == "dnf"
+    if module.params["manager"] != "auto":
+        return bool(module.params["manager"] == "dnf")
+    return module.get_bin_path("apt-get") is None and module.get_bin_path("dnf") is not None
+
+
+def present(module: AnsibleModule, tool: Apt | Dnf) -> dict[str, Any]:
+    """Bring the set in; return the module's result. Raises ValueError."""
+    wanted: _package_set.PackageSet | DnfSet
+    wanted = DnfSet(tool, module.params) if isinstance(tool, Dnf) else _package_set.PackageSet(tool, module.params)
     work = wanted.plan()
     changed = work.changed or bool(wanted.broken)
     result: dict[str, Any] = {
@@ -330,14 +348,17 @@ def present(module: AnsibleModule, apt: Apt) -> dict[str, Any]:
     return result
 
 
-def absent(module: AnsibleModule, apt: Apt) -> dict[str, Any]:
-    """Remove what is on record; return the module's result. Raises AptError."""
+def absent(module: AnsibleModule, tool: Apt | Dnf) -> dict[str, Any]:
+    """Remove what is on record; return the module's result. Raises ValueError."""
     record = Record(module.params["record"])
     if not record.exists:
         return {"changed": False, "packages": [], "files": [], "holds": [], "kept": []}
-    work = _package_remove.plan(apt, record)
+    work = _dnf_remove.plan(tool, record) if isinstance(tool, Dnf) else _package_remove.plan(tool, record)
     if not module.check_mode:
-        _package_remove.apply(apt, record, work)
+        if isinstance(tool, Dnf):
+            _dnf_remove.apply(tool, record, work)
+        else:
+            _package_remove.apply(tool, record, work)
     lines = [f"{name} removed" for name in work.names]
     result: dict[str, Any] = {
         "changed": True, "packages": lines, "files": work.files, "holds": work.holds, "kept": work.kept
@@ -362,8 +383,8 @@ def main() -> None:
         return status, out, err
 
     try:
-        with Apt(run) as apt:
-            result = present(module, apt) if module.params["state"] == "present" else absent(module, apt)
+        with Dnf(run) if uses_dnf(module) else Apt(run) as tool:
+            result = present(module, tool) if module.params["state"] == "present" else absent(module, tool)
     except ValueError as error:
         module.fail_json(msg=f"Package set {name}: {error}", **nothing)
     except OSError as error:

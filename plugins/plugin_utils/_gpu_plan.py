@@ -24,6 +24,7 @@ DEFAULTS: Json = {
     "packages": [], "kernel": "", "manage": True, "docker_source": "distro", "hold": True, "unattended": True,
     "key": "", "key_url": "", "fingerprints": [],
     "toolkit_key": "", "toolkit_key_url": "", "toolkit_fingerprints": [], "replaces": [], "toolkit": True,
+    "docker_base": "", "docker_key": "", "docker_key_url": "", "docker_fingerprints": [],
     "toolkit_version": "", "engines": None, "cdi": "auto", "cdi_flags": None, "power_limit": None,
 }  # fmt: skip
 LATEST = 590
@@ -248,6 +249,8 @@ class _Planner:
         self.sources(plan, source, branch, module)
         if self.asked["hold"]:
             plan["hold"], plan["hold_except"] = list(names.HOLD), list(names.HOLD_EXCEPT)
+        if self.family == "rhel":
+            self.locks(plan)
         if self.asked["unattended"] and self.family != "rhel":
             plan["keep_from_unattended"] = list(names.UNATTENDED)
         if source == "cuda_repo" and self.family == "ubuntu" and branch >= 590:
@@ -256,11 +259,19 @@ class _Planner:
             )
         return self.finish(plan)
 
+    def locks(self, plan: Json) -> None:
+        """Add what dnf needs to keep versions; its locks are what dnf-automatic heeds as well."""
+        if self.asked["hold"]:
+            plan["hold"] = list(names.HOLD_RPM)
+            plan["packages"].insert(0, {"name": names.LOCK_PLUGIN, "version": ""})
+        elif self.asked["unattended"]:
+            self.warn("dnf_automatic")
+
     def version_of(self, name: str, source: str, branch: int) -> str:
         """Return the glob that a package's version must match."""
         exact = str(self.asked["version"] or "")
         # Where the name holds the branch, an exact version alone has to match.
-        if source == "distro" or self.family == "rhel" or not (exact or name in names.DRIVER_NAMES):
+        if source == "distro" or not (exact or name in names.DRIVER_NAMES or name.startswith("kmod-nvidia-")):
             return ""
         return version_glob(exact, branch)
 
@@ -285,7 +296,7 @@ class _Planner:
             return
         repository = names.cuda_repository(self.key, self.host["arch"], self.asked["repo_base"] or names.CUDA_BASE)
         repository["replaces"] = list(self.asked["replaces"])
-        override(repository, self.asked, "")
+        _gpu_plan_containers.override(repository, self.asked, "")
         plan["repositories"] = [repository]
         if self.family == "rhel":
             plan["stream"] = f"nvidia-driver:{branch}-{'open' if module == 'open' else 'dkms'}"
@@ -296,16 +307,6 @@ class _Planner:
         plan["containers"] = _gpu_plan_containers.containers(self.host, self.asked, self.family, self.warn, self.refuse)
         _power(self.host, self.asked["power_limit"], self.refuse)
         return {**plan, "warnings": self.warnings, "refusals": self.refusals}
-
-
-def override(repository: Json, asked: t.Mapping[str, t.Any], prefix: str) -> None:
-    """Let the user's own key and fingerprints stand for the vendor's, as an internal copy needs."""
-    if asked[f"{prefix}key"]:
-        repository["key"] = asked[f"{prefix}key"]
-    if asked[f"{prefix}key_url"]:
-        repository["key_url"] = asked[f"{prefix}key_url"]
-    if asked[f"{prefix}fingerprints"]:
-        repository["fingerprints"] = [str(one).replace(" ", "").upper() for one in asked[f"{prefix}fingerprints"]]
 
 
 def version_glob(version: str, branch: int) -> str:

@@ -18,6 +18,16 @@ NO_GIDS = "no-additional-gids-for-device-nodes"
 Say = t.Callable[..., None]
 
 
+def override(repository: Json, asked: t.Mapping[str, t.Any], prefix: str) -> None:
+    """Let the user's own key and fingerprints stand for the vendor's, as an internal copy needs."""
+    if asked[f"{prefix}key"]:
+        repository["key"] = asked[f"{prefix}key"]
+    if asked[f"{prefix}key_url"]:
+        repository["key_url"] = asked[f"{prefix}key_url"]
+    if asked[f"{prefix}fingerprints"]:
+        repository["fingerprints"] = [str(one).replace(" ", "").upper() for one in asked[f"{prefix}fingerprints"]]
+
+
 def major(version: t.Any) -> int:
     """Return the first number of a version, or 0."""
     match = re.search(r"\d+", str(version or ""))
@@ -50,9 +60,7 @@ def containers(host: t.Mapping[str, t.Any], asked: t.Mapping[str, t.Any], family
         return plan
     kind = "rpm" if family == "rhel" else "deb"
     repository = names.toolkit_repository(kind, host["arch"], asked["toolkit_base"] or names.TOOLKIT_BASE)
-    for key in ("key", "key_url", "fingerprints"):
-        if asked[f"toolkit_{key}"]:
-            repository[key] = asked[f"toolkit_{key}"]
+    override(repository, asked, "toolkit_")
     plan["repositories"] = [repository]
     version = str(asked["toolkit_version"] or "")
     # Two versions of these four do not work together.
@@ -68,14 +76,21 @@ def _engine(host: t.Mapping[str, t.Any], asked: t.Mapping[str, t.Any], family: s
     if source not in ("distro", "docker"):
         refuse("docker_source", source=source)
     elif "docker" in plan["engines"] and not host.get("docker"):
-        if family == "rhel":
+        if family == "rhel" and source == "distro":
             refuse("docker_rhel")
             return
         version = str(host["release"])
         release = "debian13" if family == "debian" and version.startswith("13") else ""
         chosen, plan["engine_repositories"] = names.docker_engine(
-            family, release, host["arch"], source, str(host.get("codename") or "")
+            family,
+            release,
+            host["arch"],
+            source,
+            str(host.get("codename") or ""),
+            asked["docker_base"] or names.DOCKER_BASE,
         )
+        for repository in plan["engine_repositories"]:
+            override(repository, asked, "docker_")
         plan["engine_packages"] = [{"name": name, "version": ""} for name in chosen]
 
 

@@ -39,12 +39,15 @@ DRIVER_NAMES = (
     "nvidia-dkms", "nvidia-dkms-open", "libnvidia-compute", "nvidia-utils", "nvidia-compute-utils",
 )  # fmt: skip
 KEY_DOCKER = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
+KEY_DOCKER_RPM = "060A61C51B558A7F742B77AAC52FEB6B621E9F35"
 DOCKER_BASE = "https://download.docker.com/linux"
 DOCKER_PACKAGES = ("docker-ce", "docker-ce-cli", "containerd.io", "docker-buildx-plugin", "docker-compose-plugin")
 DRIVER_GLOBS = ("*nvidia*", "libcuda1*", "libcudadebugger1*", "cuda-drivers*", "libnvcuvid1*", "libnvoptix1*")
 HOLD = ("nvidia-*", "libnvidia-*", "libcuda1", "libcudadebugger1", "cuda-drivers*", "firmware-nvidia-*", "libnvcuvid1")
 # The toolkit follows its own versions; prebuilt modules must follow the kernel, or the next one has none.
 HOLD_EXCEPT = ("nvidia-container-*", "libnvidia-container*", "nvidia-driver-pinning-*", "linux-modules-nvidia-*")
+HOLD_RPM = (*HOLD, "kmod-nvidia-*")
+LOCK_PLUGIN = "python3-dnf-plugin-versionlock"
 UNATTENDED = (
     "nvidia-",
     "libnvidia-",
@@ -90,22 +93,23 @@ def toolkit_repository(kind: str, arch: str, base: str = TOOLKIT_BASE) -> Json:
     }
     if kind == "deb":
         repository["architectures"] = [debian_arch]
+    else:
+        # This repository signs its list, not its packages.
+        repository["verify"] = "lists"
     return repository
 
 
-def docker_engine(family: str, release: str, arch: str, source: str, codename: str) -> tuple[list[str], list[Json]]:
+def docker_engine(
+    family: str, release: str, arch: str, source: str, codename: str, base: str = DOCKER_BASE
+) -> tuple[list[str], list[Json]]:
     """Return (packages, repositories) of an engine for a host that has none."""
     if source == "docker":
-        base = f"{DOCKER_BASE}/{family}"
-        repository: Json = {
-            "name": "docker",
-            "uri": base,
-            "suite": codename,
-            "components": ["stable"],
-            "architectures": [ARCHES[arch][0]],
-            "key_url": f"{base}/gpg",
-            "fingerprints": [KEY_DOCKER],
-        }
+        uri = f"{base.rstrip('/')}/{family}"
+        repository: Json = {"name": "docker", "uri": uri, "key_url": f"{uri}/gpg", "fingerprints": [KEY_DOCKER]}
+        if family == "rhel":
+            repository.update(uri=f"{uri}/9/{arch}/stable", fingerprints=[KEY_DOCKER_RPM])
+        else:
+            repository.update(suite=codename, components=["stable"], architectures=[ARCHES[arch][0]])
         return list(DOCKER_PACKAGES), [repository]
     # From Debian 13 on the client is a package of its own.
     return ["docker.io", "docker-cli"] if release == "debian13" else ["docker.io"], []

@@ -65,7 +65,10 @@ SAYS = {
     ),
     "engine": "nvidia_gpu_container_engines names {names}; docker and podman are known.",
     "docker_source": "nvidia_gpu_docker_source is {source!r}; distro and docker are known.",
-    "docker_rhel": "On RHEL and its kin this role installs no Docker engine; install one yourself, or use podman.",
+    "docker_rhel": (
+        "RHEL and its kin have no Docker engine of their own. Set nvidia_gpu_docker_source: docker, which adds "
+        "Docker's repository; or nvidia_gpu_container_engines: [podman], which they do have; or install an engine yourself."
+    ),
     "cdi": "nvidia_gpu_cdi is {wish!r}; auto, true and false are known.",
     "cdi_podman": (
         "Podman reaches GPUs only through CDI; leave nvidia_gpu_cdi at auto, or take podman out of "
@@ -87,7 +90,10 @@ WARNS = {
         "Kernel {kernel} is not one of the distribution's: its headers are not installed by this role, and "
         "DKMS needs them"
     ),
-    "rhel": "DKMS comes from EPEL, which has to be enabled; packages of this family were never tried here",
+    "rhel": "DKMS comes from EPEL, which has to be enabled; the names of NVIDIA's packages are taken from its manual",
+    "dnf_automatic": (
+        "On RHEL and its kin only nvidia_gpu_hold keeps dnf-automatic away from the driver, and it is off"
+    ),
     "static_cdi": (
         "/etc/cdi/nvidia.yaml defines the same devices as the refresh service and goes stale with each "
         "driver: it is not this role's, so remove it yourself"

@@ -44,7 +44,8 @@ CASES: list[tuple[str, Json, Json, str, str, Json]] = [
     ("debian12", {}, {"cdi": True, "engines": ["docker"]}, "cdi_docker", "Docker 20.10", {"cdi": "auto"}),
     ("debian13", {"podman": "5.4.2"}, {"cdi": False}, "cdi_podman", "only through CDI", {"cdi": "auto"}),
     ("debian13", {}, {"engines": ["lxc"]}, "engine", "names lxc", {"engines": ["podman"]}),
-    ("rhel9", {}, {"engines": ["docker"]}, "docker_rhel", "installs no Docker engine", {"engines": ["podman"]}),
+    ("rhel9", {}, {"engines": ["docker"]}, "docker_rhel", "no Docker engine of their own", {"engines": ["podman"]}),
+    ("rocky9", {}, {"engines": ["docker"]}, "docker_rhel", "Docker's repository", {"docker_source": "docker"}),
     ("rhel9", {}, {"source": "distro"}, "source", "cuda_repo", {"source": "cuda_repo"}),
     ("debian13", SECURE, {}, "secure_boot", "not enrolled", {"secure_boot": "enroll"}),
     ("debian13", {**SECURE, "mok_enrolled": None}, {}, "secure_boot", "at the console", {"secure_boot": "enroll"}),
@@ -174,7 +175,37 @@ def test_containers() -> None:
     assert there["engine_packages"] == []
     upstream = gpu_plan(host("debian13"), {"engines": ["docker"], "docker_source": "docker"})["containers"]
     assert upstream["engine_repositories"][0]["suite"] == "trixie"
+    there = gpu_plan(host("debian13", docker="28.3"), {"engines": ["docker"], "docker_source": "docker"})["containers"]
+    assert (there["engine_packages"], there["engine_repositories"]) == ([], [])
     exact = gpu_plan(host("debian13", docker="26"), {"toolkit_version": "1.20.0"})["containers"]
     assert {one["version"] for one in exact["packages"]} == {"1.20.0-*"}
     warned = gpu_plan(host("debian13", podman="5.4.2", static_cdi=True), {})
     assert "goes stale" in warned["warnings"][0]
+
+
+def test_docker_on_rhel() -> None:
+    """Docker's own repository for this release, or a copy of it; never where an engine is there."""
+    asked = {"engines": ["docker"], "docker_source": "docker"}
+    (repository,) = gpu_plan(host("rocky9"), asked)["containers"]["engine_repositories"]
+    assert repository["uri"] == "https://download.docker.com/linux/rhel/9/x86_64/stable"
+    assert repository["fingerprints"] == ["060A61C51B558A7F742B77AAC52FEB6B621E9F35"]
+    copy = {**asked, "docker_base": "https://mirror.example.com/docker/", "docker_fingerprints": ["ab cd"]}
+    (repository,) = gpu_plan(host("rocky9"), copy)["containers"]["engine_repositories"]
+    assert repository["uri"] == "https://mirror.example.com/docker/rhel/9/x86_64/stable"
+    assert repository["key_url"] == "https://mirror.example.com/docker/rhel/gpg"
+    assert repository["fingerprints"] == ["ABCD"]
+    assert gpu_plan(host("rocky9", docker="28.3.1"), asked)["containers"]["engine_packages"] == []
+    assert gpu_plan(host("ubuntu2404"), copy)["containers"]["engine_repositories"][0]["suite"] == "noble"
+
+
+def test_locks_on_rhel() -> None:
+    """The plugin that keeps versions comes along; without locks nothing keeps dnf-automatic away, which is said."""
+    plan = gpu_plan(host("rocky9"), {})
+    assert plan["packages"][0]["name"] == "python3-dnf-plugin-versionlock"
+    assert "kmod-nvidia-*" in plan["hold"]
+    assert not [text for text in plan["warnings"] if "dnf-automatic" in text]
+    free = gpu_plan(host("rocky9"), {"hold": False})
+    assert "python3-dnf-plugin-versionlock" not in [one["name"] for one in free["packages"]]
+    assert [text for text in free["warnings"] if "dnf-automatic" in text]
+    exact = gpu_plan(host("rocky9"), {"version": "580.126.09"})
+    assert {"name": "kmod-nvidia-open-dkms", "version": "580.126.09-*"} in exact["packages"]
