@@ -21,9 +21,9 @@ import time
 import typing as t
 from pathlib import Path
 
+import audit
 import guard
 import yaml
-from audit import audit
 from discovery import discovery
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -155,9 +155,7 @@ def table(results: Json, limits: list[tuple[str, float, str, float]]) -> str:
         figures = (row["hosts"], row["ping_s"], row["ours_s"], row["ours_per_host_s"], row["ratio"])
         lines.append("{:>5} {:>8.2f} {:>8.2f} {:>9.3f} {:>6.2f}".format(*figures))
     if "audit" in results:
-        one = results["audit"]
-        others = f"a module that reads {one['bench_read_s']:.3f} s, no module {one['bare_read_s']:.3f} s"
-        lines += ["", f"audit of {one['consumers']} consumers: {one['sync_s']:.3f} s; {others}"]
+        lines += ["", *audit.lines(results["audit"])]
     if "discovery" in results:
         one = results["discovery"]
         tree = f"{one['files']} files, {one['bytes'] / 1e6:.0f} MB"
@@ -184,7 +182,7 @@ def main() -> None:
         bench = Bench(where, options.runs)
         results: Json = {"reconcile": reconcile(bench, [int(n) for n in options.hosts.split(",")])}
         say("audit of one host")
-        results["audit"] = audit(where, 3 * options.runs, bench.python())
+        results["audit"] = audit.audit(where, 3 * options.runs, bench.python())
         say("scan of a tree for undeclared copies")
         results["discovery"] = discovery(where, options.runs)
         limits = [
