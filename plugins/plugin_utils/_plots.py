@@ -43,7 +43,8 @@ svg .whisker { stroke: var(--ink); stroke-width: 1.5; }
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Return round numbers from *low* to *high*, at most *most* steps apart; the last may lie above *high*."""
     span = high - low
-    if span <= 0:
+    if span <= 1e-6 * max(1.0, abs(low)):
+        # So near each other they cannot be told apart in a plot.
         return [low, low + 1]
     step: float = 10.0 ** math.floor(math.log10(span / most))
     step = next(step * one for one in (1, 2, 2.5, 5, 10) if span / (step * one) <= most)
