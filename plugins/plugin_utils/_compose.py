@@ -167,7 +167,8 @@ def service(instance: Json, settings: Settings, gpu: Json | None) -> Json:
 
     :param instance: complete, see ``_topology.instances``.
     :param settings: ``image`` (name), ``uid``, ``gid`` (numbers on the host), ``home``, ``models_dir``, ``cache_dir``,
-        ``guard``, ``memory_max`` (systemd's spelling), ``shm_size``, ``nofile_limit``, ``start_timeout`` and
+        ``guard``, ``memory_max`` (systemd's spelling), ``shm_size``, ``nofile_limit`` (0: as the engine does),
+        ``start_timeout`` and
         ``stop_timeout`` (seconds), ``log_max_size``, ``log_max_file``.
     :param gpu: what the service reserves, see ``_compose_gpu.device_request``; None for nothing.
     """
@@ -179,6 +180,7 @@ def service(instance: Json, settings: Settings, gpu: Json | None) -> Json:
     prove = [PYTHON, "-B", f"{LIB}/prove.py", "--app", APP, "--timeout", "5", *origin]
     prove += ["--url", f"{'https' if secure else 'http'}://127.0.0.1:{instance['port']}"]
     uid, gid = int(settings["uid"]), int(settings["gid"])
+    files = int(settings["nofile_limit"])
     limit = memory(instance["memory_max"] or settings["memory_max"])
     described: Json = {
         "image": settings["image"],
@@ -196,7 +198,7 @@ def service(instance: Json, settings: Settings, gpu: Json | None) -> Json:
         "tmpfs": ["/tmp:mode=1777,exec", f"{RUN}:uid={uid},gid={gid},mode=0700"],  # noqa: S108 - the container's own
         "shm_size": str(settings["shm_size"]),
         **({"mem_limit": limit} if limit else {}),
-        "ulimits": {"nofile": int(settings["nofile_limit"])},
+        **({"ulimits": {"nofile": files}} if files else {}),
         "networks": [PROJECT],
         "ports": ports(instance),
         "volumes": mounts(instance, settings),
@@ -233,7 +235,9 @@ def compose_document(instances: list[Json], settings: Settings, facts: t.Any) ->
     return {
         "name": PROJECT,
         "services": services,
-        "networks": {PROJECT: {"name": settings["network"], "driver": "bridge"}},
+        "networks": {
+            PROJECT: {"name": settings["network"], "driver": "bridge", "labels": {"genai.comfyui.network": "1"}}
+        },
     }
 
 

@@ -161,7 +161,8 @@ def test_one_service_an_instance_on_a_network_of_our_own() -> None:
     document = compose.compose_document(instances({"name": "a", "port": 1}, {"name": "b", "port": 2}), SETTINGS, {})
     assert list(document["services"]) == ["a", "b"]
     assert document["name"] == "comfyui"
-    assert document["networks"] == {"comfyui": {"name": "comfyui", "driver": "bridge"}}
+    (network,) = document["networks"].values()
+    assert (network["name"], network["driver"]) == ("comfyui", "bridge")
     assert set(document) == {"name", "services", "networks"}
 
 

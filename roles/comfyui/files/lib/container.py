@@ -37,6 +37,7 @@ _TOLD = (
     (r"cannot assign requested address", "this host has no such address; mend comfyui_listen"),
     (r"unresolvable CDI devices? (.+)", "the engine knows no GPU {0}; " + _MEND),
     (r'could not select device driver "(\S+)"', "the engine has no way to GPUs ({0}); run role nvidia_gpu first"),
+    (r"error setting rlimit", "the engine may not raise the limit of open files so far; lower comfyui_nofile_limit"),
     (r"no space left on device", "the disk of the engine is full; free some of it (docker system df)"),
 )  # fmt: skip
 
