@@ -11,6 +11,13 @@ import zlib
 
 def pixels(data: bytes) -> tuple[int, int, set[tuple[int, ...]]]:
     """Width, height and the set of colours of an 8-bit RGB PNG without interlacing."""
+    lines = rows(data)
+    colours = {tuple(line[i : i + 3]) for line in lines for i in range(0, len(line), 3)}
+    return len(lines[0]) // 3, len(lines), colours
+
+
+def rows(data: bytes) -> list[bytes]:
+    """Each row's pixels, three bytes each, of an 8-bit RGB PNG without interlacing."""
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     at, packed, head = 8, b"", b""
     while at < len(data):
@@ -22,7 +29,7 @@ def pixels(data: bytes) -> tuple[int, int, set[tuple[int, ...]]]:
         at += 12 + length
     width, height, depth, colour, _compression, _filter, interlaced = struct.unpack(">IIBBBBB", head)
     assert (depth, colour, interlaced) == (8, 2, 0)
-    raw, previous, colours = zlib.decompress(packed), [0] * width * 3, set()
+    raw, previous, lines = zlib.decompress(packed), [0] * width * 3, []
     for row in range(height):
         start = row * (width * 3 + 1)
         line = list(raw[start + 1 : start + 1 + width * 3])
@@ -30,6 +37,6 @@ def pixels(data: bytes) -> tuple[int, int, set[tuple[int, ...]]]:
             a, b, c = (line[i - 3], previous[i], previous[i - 3]) if i > 2 else (0, previous[i], 0)
             paeth = min((a, b, c), key=lambda known, p=a + b - c: abs(p - known))  # type: ignore[misc]
             line[i] = (value + (0, a, b, (a + b) // 2, paeth)[raw[start]]) % 256
-        colours |= {tuple(line[i : i + 3]) for i in range(0, width * 3, 3)}
+        lines.append(bytes(line))
         previous = line
-    return width, height, colours
+    return lines

@@ -192,14 +192,18 @@ def test_what_is_measured_without_a_choice() -> None:
 
 
 def test_gpus_of_an_instance() -> None:
-    declared = [{"name": "a", "gpus": "all"}, {"name": "b", "gpus": [1, "GPU-x"]}, {"name": "c", "gpus": "none"}]
+    declared: list[Json] = [
+        {"name": "a", "gpus": "all"},
+        {"name": "b", "gpus": [1, "GPU-x"]},
+        {"name": "c", "gpus": "none"},
+    ]
     assert [plan.benchmark_one(declared, name)["benchmark_gpus"] for name in "abc"] == [None, ["1", "GPU-x"], []]
     with pytest.raises(ValueError, match="there is no instance 'd'; there is: a, b, c"):
         plan.benchmark_one(declared, "d")
 
 
 def test_a_profile_changes_one_instance_only() -> None:
-    declared = [{"port": 8188, "launch_args": ["--x"]}, {"name": "b", "launch_args": ["--y"]}]
+    declared: list[Json] = [{"port": 8188, "launch_args": ["--x"]}, {"name": "b", "launch_args": ["--y"]}]
     found = plan.benchmark_instances(declared, "default", {"name": "low", "launch_args": ["--lowvram"]})
     assert [one["launch_args"] for one in found] == [["--lowvram"], ["--y"]]
     assert declared[0]["launch_args"] == ["--x"]

@@ -118,7 +118,7 @@ def test_times_by_the_servers_clock_where_it_can_be_theirs() -> None:
 
 def test_steps_are_told_apart_by_node_and_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(run.time, "time", lambda: now[0])
+    monkeypatch.setattr(time, "time", lambda: now[0])
     seen = run.Seen()
     for node, value, most, moment in (
         ("3", 1, 20, 100), ("3", 11, 20, 105), ("9", 1, 4, 106), ("9", 2, 4, 120), ("3", 20, 20, 109.5),
