@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from field_hosts import APP, UNIT, Field
 
-pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.xdist_group("hosts")]
+pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 PASSWORD = f"{APP}/login/PASSWORD"
 

@@ -10,7 +10,7 @@ import os
 import pytest
 from field_hosts import ROOT, Field, Knocker
 
-pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.xdist_group("hosts")]
+pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 CALLBACK = {
     "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests" / "field" / "callback"),

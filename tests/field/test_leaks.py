@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from field_hosts import CACHE, PROJECT, Field
 
-pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.xdist_group("hosts")]
+pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 # Where a secret is meant to be.
 MEANT = {

@@ -16,7 +16,7 @@ from gpu_host import GpuHost, repository
 
 from ansible_collections.genai.comfyui.plugins.plugin_utils._gpu_plan import gpu_plan
 
-pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.xdist_group("hosts")]
+pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 KERNEL = {"bookworm": "6.1.0-0-amd64", "trixie": "6.12.0+deb13-amd64"}
 """Kernels that have left the archive long ago: the headers of the newest one stand in."""
 

@@ -16,7 +16,7 @@ import pytest
 from gpu_host import GpuHost, fingerprint, repository
 from gpu_repository import KERNELS
 
-pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.xdist_group("hosts")]
+pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 Arguments = dict[str, t.Any]
 
 

@@ -12,7 +12,7 @@ import typing as t
 import pytest
 from field_hosts import APP, CACHE, PROJECT, Field
 
-pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.xdist_group("hosts")]
+pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 PASSWORD = f"{APP}/login/PASSWORD"
 WATCHED = "sha256sum /srv/notebooks.env /etc/comfyui-mcp.json"

@@ -14,7 +14,7 @@ from callers import calling, current, killed, main_credential, overlap, process,
 from field_hosts import APP, CACHE, PROJECT, Field
 from test_leaks import leaks
 
-pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.xdist_group("hosts")]
+pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 ACCEPT = f"{APP}/login/ACCEPT.json"
 # Each run dies one durable step later than the one before; what it did stays done.

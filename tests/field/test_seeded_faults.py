@@ -10,7 +10,7 @@ import typing as t
 import pytest
 from field_hosts import APP, UNIT, Field, Knocker
 
-pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.xdist_group("hosts")]
+pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 NODE = f"{APP}/custom_nodes/ComfyUI-Login"
 KEY = f"{NODE}/.secret-key.txt"

@@ -24,8 +24,6 @@ from quality_tools import (
     tool_environment,
 )
 
-pytestmark = pytest.mark.xdist_group("package")
-
 CORES = ("2.18", "2.21") if sys.version_info >= (3, 12) else ("2.18", "2.19")
 SHIPPED = {"meta", "plugins", "roles", "playbooks", "LICENSES", "changelogs"}
 SHIPPED_FILES = {"README.md", "CHANGELOG.rst", "MANIFEST.json", "FILES.json"}

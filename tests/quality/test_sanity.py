@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from quality_tools import BIN, CACHE, ROOT, files_below, must_pass, namespace_path, project_files, run, tool_environment
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sanity")]
+pytestmark = pytest.mark.slow
 
 MAIN = f"{sys.version_info[0]}.{sys.version_info[1]}"
 OLDER = "3.11"

@@ -26,7 +26,7 @@ SHOWN = 120
 STEP = re.compile(r"\[(?:\S+ > )?\S+\]\s+(Executing|Executed:? .*)", re.IGNORECASE)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
-pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.xdist_group("hosts")]
+pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 
 def scenarios() -> list[str]:
