@@ -49,6 +49,10 @@ def image_ids(images: set[str]) -> dict[str, str]:
     return dict(zip(names, done.stdout.split()))
 
 
+# The engine makes networks, and enters containers of other users, as health checks do.
+ENGINE_CAPABILITIES = ("NET_ADMIN", "SYS_PTRACE")
+
+
 def engine_volumes(image: str) -> list[str]:
     """Return what a host with an engine inside needs: overlays do not lie on overlays, and no registry is asked.
 
@@ -82,14 +86,15 @@ def plan(project: str, hosts: dict[str, str]) -> dict[str, Any]:
     have = existing(project)
     create, specs = [], {}
     for hostname, image in sorted(hosts.items()):
-        parts = json.dumps([ids[image], hostname, project, volumes + own[image], mounted, recipe])
+        more = [*own[image], *ENGINE_CAPABILITIES] if own[image] else []
+        parts = json.dumps([ids[image], hostname, project, volumes + more, mounted, recipe])
         spec = hashlib.sha256(parts.encode()).hexdigest()[:16]
         specs[hostname] = spec
         name = f"{project}-{hostname}"
         found, runs = have.get(name, ("", False))
         if found != spec or not runs:
             record = {"name": name, "hostname": hostname, "image": image, "spec": spec, "volumes": own[image]}
-            record["capabilities"] = ["SYS_ADMIN", *(["NET_ADMIN"] if own[image] else [])]
+            record["capabilities"] = ["SYS_ADMIN", *(ENGINE_CAPABILITIES if own[image] else ())]
             create.append({**record, "fresh": found != spec})
     return {"network": project, "endpoint": engine.endpoint(), "volumes": volumes, "create": create, "specs": specs}
 

@@ -72,7 +72,7 @@ def test_only_a_host_with_an_engine_inside_gets_what_that_needs(
     fake_docker(answering(world, ""))
     plain, inside = hosts.plan("demo", {"a": "genai-comfyui/trixie", "b": "genai-comfyui/trixie-docker"})["create"]
     assert (plain["capabilities"], plain["volumes"]) == (["SYS_ADMIN"], [])
-    assert inside["capabilities"] == ["SYS_ADMIN", "NET_ADMIN"]
+    assert inside["capabilities"] == ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"]
     assert inside["volumes"] == ["/var/lib/docker", f"{world}:/srv/images:ro"]
     assert built == ["trixie-docker"], "built when the first host asks for it"
     built.clear()
