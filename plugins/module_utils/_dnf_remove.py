@@ -8,10 +8,18 @@ Private to the collection. Standard library only.
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from ansible_collections.genai.comfyui.plugins.module_utils import _dnf_text as text
-from ansible_collections.genai.comfyui.plugins.module_utils._dnf import LOCKLIST, Dnf, DnfError, content, write
+from ansible_collections.genai.comfyui.plugins.module_utils._dnf import (
+    LOCKLIST,
+    MODULES,
+    Dnf,
+    DnfError,
+    content,
+    write,
+)
 from ansible_collections.genai.comfyui.plugins.module_utils._package_remove import Removal
 from ansible_collections.genai.comfyui.plugins.module_utils._record import Record
 
@@ -71,7 +79,10 @@ def apply(dnf: Dnf, record: Record, work: Removal) -> None:
             raise DnfError(f"dnf remove left {', '.join(left)}. dnf says: {said}")
     for module, stream in record.streams.items():
         if dnf.enabled(module) == stream:
+            # It wants to read the repositories; where that fails, the file alone says what is enabled.
             dnf.run(["dnf", "-y", "module", "reset", module])
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{MODULES}/{module}.module")
     if keys:
         dnf.run(["rpm", "-e", *keys])
     for path in work.files:

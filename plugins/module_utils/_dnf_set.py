@@ -89,6 +89,9 @@ class DnfSet:
         self._specs = [text.spec(wish) for wish in wishes if wish.name in work.names]
         if work.names:
             self._judge(work)
+            if all(wish.met(self.installed) for wish in wishes) and not work.simulation.lines():
+                # The newest ones were asked for, and are there.
+                work.names = []
         self._holds(work)
         return work
 

@@ -36,14 +36,17 @@ class Source(Protocol):
     def shown(self) -> str:
         """Its address, without anything secret."""
 
-    def ask(self) -> Remote:
-        """Return what the server says of the file. Raises FetchError or Interrupted."""
+    def ask(self, stream: io.FileIO) -> Remote:
+        """Return what the server says of the file that *stream* shall become. Raises FetchError or Interrupted."""
 
     def receive(self, stream: io.FileIO, part: str, total: int, progress: Progress, hasher: Hasher) -> int:
         """Append to *stream*, which stands at its end, what it lacks of *total*, and hand all of it to *hasher*.
 
         Returns the bytes that came. Raises FetchError, or Interrupted, whose ``came`` says it then.
         """
+
+    def close(self) -> None:
+        """Let go of what is open."""
 
 
 def fetch(
@@ -74,7 +77,7 @@ def fetch(
         while True:
             before = fetched
             try:
-                remote = source.ask()
+                remote = source.ask(stream)
                 wanted = _wanted(source, remote, sha256, size)
                 digest, came = _continue(source, stream, part, remote, wanted[1], progress)
                 fetched += came
@@ -85,6 +88,8 @@ def fetch(
                 if idle >= RETRIES:
                     raise FetchError("network", f"{source.shown}: {error}; gave up after {RETRIES} attempts") from None
                 pause(max(error.wait, min(_PATIENCE, 0.5 * 2**idle)))
+            finally:
+                source.close()
         if digest != wanted[0]:
             # Nothing in it can be trusted to be resumed.
             _forget(part)

@@ -76,7 +76,7 @@ class Source:
         """The address without its query, which may hold a signature."""
         return self.url.partition("?")[0]
 
-    def ask(self) -> Remote:
+    def ask(self, _stream: io.FileIO | None = None) -> Remote:
         """Return what the server says of the file, without fetching it. Raises FetchError or Interrupted."""
         answer, linked = open_source(self, "HEAD", {})
         with answer:
@@ -85,6 +85,9 @@ class Source:
             mark = linked.get("X-Linked-ETag") or answer.headers.get("ETag")
             self._remote = Remote(int(size) if size.isdigit() else None, mark, digest_in(linked.get("X-Linked-ETag")))
             return self._remote
+
+    def close(self) -> None:
+        """Nothing stays open between :meth:`ask` and :meth:`receive`."""
 
     def receive(self, stream: io.FileIO, part: str, total: int, progress: Progress, hasher: Hasher) -> int:
         """Append to *stream*, which stands at its end, what it lacks; see _model_fetch.Source."""
@@ -176,7 +179,7 @@ def open_source(source: Source, method: str, headers: Mapping[str, str]) -> tupl
         raise FetchError("address", f"{source.shown} or the token cannot be put into a request") from None
 
 
-def refused(source: Source, status: int, headers: Any) -> Exception:
+def refused(source: Any, status: int, headers: Any) -> Exception:
     """Return what to raise for an answer with *status*: FetchError or Interrupted."""
     said = headers.get("X-Error-Message") or ""
     gated = "gated" in (headers.get("X-Error-Code") or "").lower()

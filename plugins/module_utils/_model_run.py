@@ -20,6 +20,7 @@ from typing import Any
 from ansible_collections.genai.comfyui.plugins.module_utils._model_fetch import fetch
 from ansible_collections.genai.comfyui.plugins.module_utils._model_hash import digest_of
 from ansible_collections.genai.comfyui.plugins.module_utils._model_http import FetchError, Source
+from ansible_collections.genai.comfyui.plugins.module_utils._model_hub import HubSource, Library, find_library
 from ansible_collections.genai.comfyui.plugins.module_utils._models import (
     LINKS,
     ModelError,
@@ -44,8 +45,28 @@ class Settings:
     parallel: int = 2
     timeout: float = 30.0
     ca_path: str | None = None
+    library: Library | None = None
+    """What fetches files of a repository; None: our own HTTP."""
     mode: int = 0o644
     owner: tuple[int, int] | None = None
+
+
+def choose(downloader: str, python: str, steps: list[Step]) -> tuple[Library | None, dict[str, Any]]:
+    """Return the library to use, None for our own HTTP, and what to say of it: ``name``, ``why``, ``version``.
+
+    :raises ModelError: *downloader* is ``hub``, and *python* has none.
+    """
+    if not any(step.action == "download" and (step.model.url or "").startswith("/") for step in steps):
+        return None, {"name": "http", "why": "nothing is to come from a hub's repository"}
+    if downloader == "http":
+        return None, {"name": "http", "why": "asked for"}
+    library, lack = find_library(python)
+    if library is not None:
+        why = "asked for" if downloader == "hub" else "its environment has it"
+        return library, {"name": "hub", "why": why, "version": library.version}
+    if downloader == "hub":
+        raise ModelError(f"downloader is hub, but {lack}; set hub_python, or downloader=http")
+    return None, {"name": "http", "why": lack}
 
 
 class Meter:
@@ -262,8 +283,11 @@ def _download(step: Step, target: str, settings: Settings, meter: Meter) -> dict
     hub = model.url is not None and model.url.startswith("/")
     failures = []
     for address in addresses:
-        token = settings.token if hub else None
-        source = Source(address, token, settings.ca_path, settings.timeout)
+        source: Source | HubSource
+        if hub and settings.library is not None:
+            source = HubSource(address, settings.library, settings.token, settings.ca_path, settings.timeout)
+        else:
+            source = Source(address, settings.token if hub else None, settings.ca_path, settings.timeout)
         progress = meter.start(model.path, model.size)
         try:
             done = fetch(source, target, sha256=model.sha256, size=model.size, progress=progress)
@@ -274,7 +298,8 @@ def _download(step: Step, target: str, settings: Settings, meter: Meter) -> dict
             failures.append(error)
             continue
         _finish(target, settings)
-        return {"status": "downloaded", "verified": "streamed", "source": source.shown, **done}
+        by = "hub" if isinstance(source, HubSource) else "http"
+        return {"status": "downloaded", "verified": "streamed", "source": source.shown, "downloader": by, **done}
     raise FetchError(failures[0].kind, "; ".join(str(failure) for failure in failures))
 
 

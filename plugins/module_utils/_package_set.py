@@ -76,6 +76,9 @@ class PackageSet:
         work.names = [w.name for w in wishes if self.params["latest"] or not w.met(self.installed)]
         if work.names or self.broken:
             self._transaction(work)
+            if not self.broken and all(w.met(self.installed) for w in wishes) and not work.simulation.lines():
+                # The newest ones were asked for, and are there.
+                work.names = []
         self._holds(work)
         return work
 
@@ -174,6 +177,10 @@ class PackageSet:
         """Let apt simulate the transaction. Raises AptError."""
         self.apt.release_holds(self.record.holds)
         words = self._install_words(work.names)
+        if self.params["latest"]:
+            # Only fresh lists know what is newest.
+            self.apt.update()
+            work.refresh = True
         simulation, said = self.apt.simulate(words)
         if simulation is None and "Signed-By" not in said:
             # The host's lists may be old or absent: read them all, once, and ask again.

@@ -44,11 +44,20 @@ class Client:
     origin: str | None = None
     timeout: float = 30.0
 
-    def request(self, method: str, path: str, content: Any = None, limit: int = ANSWER_LIMIT) -> _http.Response:
-        """Send *content* as JSON; return the answer, whatever its status, unless it refuses the token."""
+    def request(
+        self,
+        method: str,
+        path: str,
+        content: Any = None,
+        limit: int = ANSWER_LIMIT,
+        form: tuple[str, bytes] | None = None,
+    ) -> _http.Response:
+        """Send *content* as JSON, or *form* (its type and bytes); return the answer, unless it refuses the token."""
         headers = {"Origin": self.origin} if self.origin is not None else {}
         body = None
-        if content is not None:
+        if form is not None:
+            headers["Content-Type"], body = form
+        elif content is not None:
             body = json.dumps(content).encode()
             headers["Content-Type"] = "application/json"
         answer = _http.request(

@@ -13,8 +13,8 @@ author:
   - genai.comfyui contributors (@genai)
 description:
   - Brings model files to a host, all of them in one call, from a hub's repository, an address, or a shared store.
-  - Downloads are resumed after a kill or a broken connection, hashed while they stream, and get their final name only
-    when size and sha256 are right.
+  - Downloads, by C(huggingface_hub) or by HTTP, are resumed after a kill or a broken connection, hashed while they
+    stream, and get their final name only when size and sha256 are right.
   - What was verified is remembered by inode, size and time; a second run reads no byte of any file.
   - Run as a task, it says every few seconds how far it is, and no connection has to live as long as a download.
   - Nothing is overwritten or removed that was not laid down by this module.
@@ -66,10 +66,25 @@ options:
     choices: [present, absent, progress]
     default: present
   endpoints:
-    description: Hubs to take O(files[].repo) from; the ones after the first are mirrors.
+    description:
+      - Hubs to take O(files[].repo) from; the ones after the first are mirrors.
+      - When none is given, the one that the task's environment names as E(HF_ENDPOINT), else V(https://huggingface.co).
     type: list
     elements: str
-    default: ["https://huggingface.co"]
+    default: []
+  downloader:
+    description:
+      - What fetches O(files[].repo). V(hub) is C(huggingface_hub) in the environment of O(hub_python), V(http) this
+        module's own ranged HTTP, V(auto) the first where it is to be had and the second elsewhere.
+      - Either way this module checks size and sha256, resumes what an earlier run left, and gives the final name.
+      - O(files[].url) always comes by HTTP.
+    type: str
+    choices: [auto, hub, http]
+    default: auto
+  hub_python:
+    description: The Python interpreter of the environment that has C(huggingface_hub), as ComfyUI's own has.
+    type: path
+    default: /opt/comfyui/venv/bin/python
   token:
     description: Token for the hub. It is sent to no other host, also when the hub redirects there.
     type: str
@@ -169,6 +184,14 @@ files:
     link:
       description: How it came from a store.
       type: str
+    downloader:
+      description: What fetched it, V(hub) or V(http).
+      type: str
+downloader:
+  description: What fetches files of a repository, as C(name), C(why), and for V(hub) the library's C(version).
+  returned: with O(state=present), outside check mode
+  type: dict
+  sample: {name: hub, why: its environment has it, version: 2.4.0}
 progress:
   description: By path, bytes C(done) and C(total), and what the rate is to be reckoned from.
   returned: with O(state=progress)
@@ -187,6 +210,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._model_run import (
     ModelsFailed,
     Settings,
     carry_out,
+    choose,
     read_progress,
     remove,
 )
@@ -236,7 +260,9 @@ def main() -> None:
             "files": {"type": "list", "elements": "dict", "required": True, "options": one},
             "dir": {"type": "path", "required": True},
             "state": {"type": "str", "choices": ["present", "absent", "progress"], "default": "present"},
-            "endpoints": {"type": "list", "elements": "str", "default": ["https://huggingface.co"]},
+            "endpoints": {"type": "list", "elements": "str", "default": []},
+            "downloader": {"type": "str", "choices": ["auto", "hub", "http"], "default": "auto"},
+            "hub_python": {"type": "path", "default": "/opt/comfyui/venv/bin/python"},
             "token": {"type": "str", "no_log": True},
             "stores": {"type": "list", "elements": "path", "default": []},
             "link": {"type": "str", "choices": ["auto", "hard", "reflink", "symlink", "copy"], "default": "auto"},
@@ -253,7 +279,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
+    endpoints = params["endpoints"] or [os.environ.get("HF_ENDPOINT") or "https://huggingface.co"]
     results: list[dict[str, Any]] = []
+    more: dict[str, Any] = {}
     if params["state"] == "progress":
         module.exit_json(changed=False, files=[], progress=read_progress(params["dir"]))
     try:
@@ -277,8 +305,11 @@ def main() -> None:
             mode = int(params["mode"], 8)
         except ValueError:
             raise ModelError(f"mode {params['mode']!r} is not octal, such as 0644") from None
+        library, said = choose(params["downloader"], params["hub_python"], steps)
+        more["downloader"] = said
         settings = Settings(
-            endpoints=params["endpoints"],
+            library=library,
+            endpoints=endpoints,
             token=params["token"],
             link=params["link"],
             offline=params["offline"],
@@ -291,10 +322,11 @@ def main() -> None:
         results = carry_out(steps, record, settings, Meter(params["dir"]))
     except ModelsFailed as error:
         changed = any(one.get("status") in ("downloaded", "linked") for one in error.results)
-        module.fail_json(msg=str(error), files=error.results, changed=changed)
+        module.fail_json(msg=str(error), files=error.results, changed=changed, **more)
     except (ModelError, OSError) as error:
-        module.fail_json(msg=str(error), files=results)
-    module.exit_json(changed=any(one["status"] in ("downloaded", "linked") for one in results), files=results)
+        module.fail_json(msg=str(error), files=results, **more)
+    changed = any(one["status"] in ("downloaded", "linked") for one in results)
+    module.exit_json(changed=changed, files=results, **more)
 
 
 if __name__ == "__main__":

@@ -144,15 +144,15 @@ def _handler(hub: Hub, role: str) -> type[BaseHTTPRequestHandler]:
 
 @contextmanager
 def serve() -> Iterator[Hub]:
-    """Run a hub and its storage host, each on a port of its own."""
+    """Run a hub and its storage host, each on an address of its own: libraries take one address for one host."""
     hub = Hub()
     servers = []
-    for role in ("hub", "storage"):
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hub, role))
+    for role, address in (("hub", "127.0.0.1"), ("storage", "127.0.0.2")):
+        server = ThreadingHTTPServer((address, 0), _handler(hub, role))
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         servers.append(server)
-    hub.url, hub.storage_url = (f"http://127.0.0.1:{server.server_port}" for server in servers)
+    hub.url, hub.storage_url = (f"http://{server.server_address[0]!s}:{server.server_port}" for server in servers)
     try:
         yield hub
     finally:
