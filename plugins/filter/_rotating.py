@@ -21,6 +21,6 @@ class FilterModule:
             _field.rotation_report,
             _field.rotation_steps,
             _field.rotation_windows,
-            _field.unseen_credentials,
+            _field.unjudged_holders,
         ]
         return {f"_{function.__name__}": function for function in functions}

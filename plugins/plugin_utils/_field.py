@@ -201,18 +201,23 @@ def newer_than_truth(hostvars: Hosts, servers: Sequence[str]) -> list[str]:
     return [f"{host}: {one.get('detail')}" for host, one in records if one.get("status") == "unknown"]
 
 
-def unseen_credentials(hostvars: Hosts, servers: Sequence[str], host: str) -> list[str]:
-    """Return the credentials of the consumers of *host* that have servers, of which none was looked at in this run.
+def unjudged_holders(hostvars: Hosts, servers: Sequence[str], clients: Sequence[str]) -> list[str]:
+    """Return the hosts with consumers of a credential that has servers, of which none was looked at in this run.
 
     Where that is so, nothing tells whether the truth is older than what such a consumer holds.
     """
-    consumers = _get(hostvars, host, "comfyui_consumers", []) or []
-    names = {_credential(one) for one in consumers}
-    users: dict[str, list[bool]] = {name: [] for name in names}
+    hostvars = _once(hostvars, [*servers, *clients])
+    users: dict[str, list[bool]] = {}
     for server in servers:
-        for name in names & {_credential(one) for one in _instances(hostvars, server)}:
-            users[name].append(bool(_records(hostvars, server, "password", "consumers")))
-    return sorted(name for name, seen in users.items() if seen and not any(seen))
+        seen = bool(_records(hostvars, server, "password", "consumers"))
+        for name in {_credential(one) for one in _instances(hostvars, server)}:
+            users.setdefault(name, []).append(seen)
+    unseen = {name for name, seen in users.items() if not any(seen)}
+    return [
+        host
+        for host in dict.fromkeys([*servers, *clients])
+        if unseen & {_credential(one) for one in _get(hostvars, host, "comfyui_consumers", []) or []}
+    ]
 
 
 def rotation_windows(hostvars: Hosts, servers: Sequence[str], clients: Sequence[str]) -> list[Json]:

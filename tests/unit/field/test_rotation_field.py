@@ -143,14 +143,13 @@ def test_a_server_newer_than_the_truth_is_named() -> None:
 
 def test_whether_a_server_was_there_to_tell_what_is_newer() -> None:
     hosts = {name: dict(variables) for name, variables in HOSTS.items()}
-    assert field.unseen_credentials(hosts, SERVERS, "cli-1") == ["main"]
-    assert field.unseen_credentials(hosts, SERVERS, "cli-2") == ["team"]
-    assert field.unseen_credentials(hosts, SERVERS, "gpu-1") == []
+    assert field.unjudged_holders(hosts, SERVERS, CLIENTS) == CLIENTS
     hosts["gpu-1"].update(looked())
-    assert field.unseen_credentials(hosts, SERVERS, "cli-1") == []
-    assert field.unseen_credentials(hosts, SERVERS, "cli-2") == ["team"]
+    assert field.unjudged_holders(hosts, SERVERS, CLIENTS) == ["cli-2"]
+    hosts["gpu-2"]["comfyui_consumers"] = [{"id": "mine", "credential": "team"}]
+    assert field.unjudged_holders(hosts, SERVERS, CLIENTS) == ["gpu-2", "cli-2"]
     # Where the inventory knows no server of a credential, no run could ask one.
-    assert field.unseen_credentials(hosts, [], "cli-1") == []
+    assert field.unjudged_holders(hosts, [], CLIENTS) == []
 
 
 def test_for_how_long_clients_were_refused() -> None:
