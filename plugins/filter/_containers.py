@@ -20,5 +20,6 @@ class FilterModule:
             _compose_tree.compose_project,
             _compose_tree.container_tree,
             _compose_tree.image_context,
+            _compose_tree.login_remains,
         ]
         return {f"_{function.__name__}": shell(function) for function in functions}

@@ -22,6 +22,7 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils._server_tree import 
     server_lib,
     text,
 )
+from ansible_collections.genai.comfyui.plugins.plugin_utils._topology import LOGIN_NODE
 
 Json = dict[str, t.Any]
 Settings = t.Mapping[str, t.Any]
@@ -49,6 +50,19 @@ def container_tree(instances: list[Json], settings: Settings) -> list[Json]:
             directory(posixpath.dirname(one["login_node"])),
             directory(one["login_node"]),
         ]
+    return entries
+
+
+def login_remains(instances: list[Json], home: str) -> list[Json]:
+    """Return what holds a token in the other deployment's place, to be removed once this one is proven.
+
+    Checkouts, custom nodes and environments stay: people may have put something there.
+    """
+    entries = []
+    for one in instances:
+        other = f"{home}/instances/{one['name']}/{'ComfyUI' if one['deployment'] == 'compose' else 'container'}"
+        entries.append({"path": f"{other}/login", "state": "absent", "recursive": True})
+        entries.append({"path": f"{other}/custom_nodes/{LOGIN_NODE}/.secret-key.txt", "state": "absent"})
     return entries
 
 

@@ -209,3 +209,14 @@ def test_the_context_holds_programs_and_lists_and_lets_no_secret_in() -> None:
     for entry in laid:
         assert posixpath.dirname(entry["path"]) in seen, entry["path"]
         seen.add(entry["path"])
+
+
+def test_a_change_of_deployment_leaves_no_token_and_takes_no_custom_node() -> None:
+    gone = tree.login_remains(instances(), "/opt/comfyui")
+    assert {entry["state"] for entry in gone} == {"absent"}
+    assert [entry["path"] for entry in gone] == [
+        "/opt/comfyui/instances/default/ComfyUI/login",
+        "/opt/comfyui/instances/default/ComfyUI/custom_nodes/ComfyUI-Login/.secret-key.txt",
+    ]
+    (back,) = instances(deployment="systemd")
+    assert tree.login_remains([back], "/opt/comfyui")[0]["path"] == "/opt/comfyui/instances/default/container/login"
