@@ -14,6 +14,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._sync import FilePla
 
 
 def refused(given: Sequence[Mapping[str, Any]], findings: Mapping[int, Finding], refusals: Mapping[int, str]) -> str:
+    """Return the message of a call that wrote nothing, from the reasons by the consumers' places in *given*."""
     lines = []
     for index in sorted(refusals):
         path, reason = str(given[index].get("path")), refusals[index]
@@ -26,6 +27,7 @@ def refused(given: Sequence[Mapping[str, Any]], findings: Mapping[int, Finding],
 
 
 def interrupted(error: Exception, failed: FilePlan, done: Sequence[FilePlan], files: Sequence[FilePlan]) -> str:
+    """Return the message of a call that ended at the file *failed*, with the files *done* written before."""
     untouched = [one.path for one in files if one.changes and one not in done and one is not failed]
     text = str(error)
     message = text if text.startswith(failed.path) else f"{failed.path}: {text}"
@@ -38,6 +40,7 @@ def interrupted(error: Exception, failed: FilePlan, done: Sequence[FilePlan], fi
 
 
 def difference(one: FilePlan, credentials: Mapping[str, Any]) -> dict[str, str]:
+    """Return what Ansible shows as the difference that a file's change makes."""
     before, after = [], []
     for finding in one.findings:
         if not finding.changes:

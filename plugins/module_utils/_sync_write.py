@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 
-from ansible_collections.genai.comfyui.plugins.module_utils import _checkers, _durable
+from ansible_collections.genai.comfyui.plugins.module_utils import _durable
 from ansible_collections.genai.comfyui.plugins.module_utils._codecs._text import to_bytes, to_text
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
 from ansible_collections.genai.comfyui.plugins.module_utils._judge import token_in
-from ansible_collections.genai.comfyui.plugins.module_utils._mask import masked, values_in
 from ansible_collections.genai.comfyui.plugins.module_utils._sync import FilePlan, Finding
 
 
@@ -41,6 +40,9 @@ def apply(result: FilePlan, secrets: Iterable[str] = ()) -> None:
 
 def _validate(result: FilePlan, secrets: Iterable[str], temporary: str) -> None:
     """Ask the parsers of all consumers of the file, each once."""
+    from ansible_collections.genai.comfyui.plugins.module_utils import _checkers
+    from ansible_collections.genai.comfyui.plugins.module_utils._mask import masked, values_in
+
     asked: list[str] = []
     missing: list[str] = []
     expected = [pair for finding in result.findings for pair in finding.wanted]
