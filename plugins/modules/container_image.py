@@ -19,7 +19,7 @@ description:
     Files reach it with one fixed modification time, so layers that only copy files come out the same everywhere.
   - The C(Dockerfile) gets the base image as build argument E(BASE); begin it with C(ARG BASE) and C(FROM ${BASE}).
   - The same inputs give the same layers as far as the C(Dockerfile) lets them. What C(COPY) brings is the same to the
-    byte, on every host and with both builders. What C(RUN) writes carries the time of the build, unless the command sets
+    byte, on every host, with both builders. What C(RUN) writes carries the time of the build, unless the command sets
     the times of its files back, as in C(find / -xdev -newermt @1767225600 -exec touch -h -d @1767225600 {} +), and
     leaves no bytecode that holds times (E(PYTHONDONTWRITEBYTECODE), C(pip install --no-compile), then
     C(python -m compileall --invalidation-mode unchecked-hash)). With that BuildKit gives the same image id, too; the
