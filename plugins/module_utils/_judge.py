@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -133,13 +134,7 @@ def judge(
     """
     token = token_in(field, found)
     mark = fingerprint(token) if token else None
-    known = [
-        (status, version, value)
-        for status, version in _versions(credential, wanted)
-        for value in [_composed(field, credential, version, url)]
-        if value is not None
-    ]
-    for status, version, value in known:
+    for status, version, value in _known(field, credential, url, wanted):
         if found == value:
             return Verdict(status, _named(field, version), mark, version_name(version))
     if not found.strip():
@@ -151,7 +146,7 @@ def judge(
     # Found only where something is wrong, and imported only then: a host compiles it anew in every run.
     from ansible_collections.genai.comfyui.plugins.module_utils._damage import recognise
 
-    for _status, version, value in known:
+    for _status, version, value in _known(field, credential, url, wanted):
         own = str(version["token"]) if field in _TOKEN_FIELDS else None
         if own and own == token:
             why = "what belongs before it is missing" if found == token else "what stands around it differs"
@@ -171,17 +166,18 @@ def _of(credential: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
     return version if isinstance(version, Mapping) else None
 
 
-def _versions(credential: Mapping[str, Any], wanted: str) -> list[tuple[str, Mapping[str, Any]]]:
-    labels = sorted((*LABELS, "previous"), key=lambda label: label != wanted)
-    found = [("in_sync" if label == wanted else label, labelled(credential, label)) for label in labels]
-    return [(status, version) for status, version in found if version.get("token") is not None]
-
-
-def _composed(field: str, credential: Mapping[str, Any], version: Mapping[str, Any], url: str | None) -> str | None:
-    try:
-        return compose(field, credential, version, url)
-    except FieldError:
-        return None
+def _known(
+    field: str, credential: Mapping[str, Any], url: str | None, wanted: str
+) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    """Yield status, version and value of each version that has the field, the wanted one first."""
+    for label in (wanted, *(other for other in (*LABELS, "previous") if other != wanted)):
+        version = labelled(credential, label)
+        if version.get("token") is None:
+            continue
+        with suppress(FieldError):
+            value = compose(field, credential, version, url)
+            if value is not None:
+                yield "in_sync" if label == wanted else label, version, value
 
 
 def _named(field: str, version: Mapping[str, Any]) -> str:
