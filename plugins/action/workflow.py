@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -33,11 +34,13 @@ class ActionModule(ActionBase):
         if isinstance(arguments.get("workflow"), str):
             arguments["workflow"] = document(self, arguments["workflow"])
         arguments.setdefault("slice", SLICE)
+        # From a command line it is text.
+        wait = boolean(arguments.get("wait", True), strict=False)
         host = (task_vars or {}).get("inventory_hostname", "")
         shown = ""
         while True:
             done = self._execute_module("genai.comfyui.workflow", module_args=arguments, task_vars=task_vars)
-            if done.get("failed") or done.get("state") not in _GOING_ON or not arguments.get("wait", True):
+            if done.get("failed") or done.get("state") not in _GOING_ON or not wait:
                 return {**result, **done}
             progress = describe(done)
             if progress != shown:
