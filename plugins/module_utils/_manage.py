@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.genai.comfyui.plugins.module_utils import _systemd
+from ansible_collections.genai.comfyui.plugins.module_utils import _queue, _systemd
 from ansible_collections.genai.comfyui.plugins.module_utils._accept import token_served
 from ansible_collections.genai.comfyui.plugins.module_utils._http import HttpError, request
 from ansible_collections.genai.comfyui.plugins.module_utils._instances import (
@@ -35,7 +35,8 @@ STARTS = ("start", "restart", "stop_start")
 class Instance:
     """One instance: what was asked for, what was found, what came of it.
 
-    ``detail`` is what is wrong with it now, ``lost`` what waiting for its queue could not save.
+    ``detail`` is what is wrong with it now, ``lost`` what became of jobs that could not be saved. ``jobs``: what was
+    queued when it was stopped for a restart, None where nobody looked or nobody could tell.
     """
 
     def __init__(self, asked: Mapping[str, Any], credential: Mapping[str, Any]) -> None:
@@ -53,6 +54,9 @@ class Instance:
         self.detail = ""
         self.lost = ""
         self.left: int | None = None
+        self.jobs: list[_queue.Job] | None = None
+        self.kept: list[str] = []
+        self.dropped: list[dict[str, str]] = []
         self.ended: float | None = None
 
     def target(self, token: str) -> Target:
@@ -125,11 +129,32 @@ class Instance:
                 return queued == 0
             time.sleep(min(0.5, max(0.0, deadline - time.monotonic())))
 
-    def drain(self, seconds: float) -> None:
-        """Wait for an empty queue before a stop, and remember what is lost without it."""
-        if not self.emptied(seconds):
+    def drain(self, seconds: float, keep: bool) -> None:
+        """Wait for an empty queue before a stop, and remember what is lost without it unless it is kept."""
+        if not self.emptied(seconds) and not keep:
             left = "an unknown number of" if self.left is None else self.left
             self.lost = f"{left} jobs were still queued after {seconds:g} s and are lost"
+
+    def remember(self) -> None:
+        """Take the queue along; the very next thing must be the stop, for what comes in between is lost."""
+        self.jobs = _queue.jobs(self.target(self.tokens[0]), self.tokens) if self.tokens else None
+        if self.jobs is None:
+            self.lost = "its queue could not be read when it was stopped, so nobody knows which jobs were lost"
+
+    def put_back(self) -> None:
+        """Submit again what was queued, in its order; what ran begins anew."""
+        for job in self.jobs or []:
+            if self.detail or not self.token:
+                why = "the instance does not run, or has no token"
+            else:
+                why = _queue.put_back(self.target(self.token), self.token, job)
+            if why and not why.startswith("runs under another name"):
+                self.dropped.append({"id": job.id, "why": why})
+            else:
+                self.kept.append(job.id)
+        if self.dropped:
+            told = ", ".join(f"{one['id']} ({one['why']})" for one in self.dropped)
+            self.lost = f"jobs that were queued could not be put back and are lost: {told}"
 
     def settle(self, begun: float, timeout: float) -> None:
         """After a start: be proven locked, or say why not."""
@@ -158,6 +183,7 @@ class Instance:
             "detail": "; ".join(filter(None, (self.detail, self.lost))),
             "probe": self.evidence.as_dict() if self.evidence else None,
             "queue": self.left,
+            "jobs": None if self.jobs is None else {"kept": self.kept, "lost": self.dropped},
             "gap": None if self.ended is None else round(time.monotonic() - self.ended, 2),
         }
 
@@ -192,25 +218,32 @@ def drain(instances: list[Instance], seconds: float) -> None:
             one.left = 0
 
 
-def act(instances: list[Instance], timeout: float, drain: float) -> None:
-    """Carry the decisions out and stop what does not prove itself locked. Raises SystemdError."""
+def act(instances: list[Instance], timeout: float, drain: float, keep: bool = False) -> None:
+    """Carry the decisions out and stop what does not prove itself locked. Raises SystemdError.
+
+    :param keep: put what is queued back after a restart.
+    """
     # First of all, for whoever waits in another's queue must not leave an open server up.
     _each(instances, ("stop_start",), "stop", timeout)
     for one in instances:
         if drain and one.decision.action in ("stop", "restart") and one.unit.active == "active":
-            one.drain(drain)
+            one.drain(drain, keep and one.decision.action == "restart")
     begun = time.time()
     _each(instances, ("stop",), "stop", timeout)
     starting = [one for one in instances if one.decision.action in STARTS]
-    for one in starting:
-        one.ended = time.monotonic() if one.unit.running else None
     if starting:
         _systemd.systemctl("reset-failed", *[one.unit_name for one in starting])
+        for one in starting:
+            if keep and one.decision.action == "restart" and one.unit.active == "active":
+                one.remember()
+        for one in starting:
+            one.ended = time.monotonic() if one.unit.running else None
         # Ends when the units' own proof has; what it says of a failure is in the units' state.
         _each(instances, STARTS, "restart", timeout)
     _take(instances, _systemd.show([one.unit_name for one in instances]))
     for one in starting:
         one.settle(begun, timeout)
+        one.put_back()
     failed = [one for one in starting if one.detail]
     if failed:
         names = [one.unit_name for one in failed]

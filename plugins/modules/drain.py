@@ -13,7 +13,8 @@ version_added: "0.1.0"
 short_description: Wait until the queues of ComfyUI instances are empty
 description:
   - Waits for the queue of each instance that will have to be restarted, because its process holds another token than
-    C(PASSWORD) should hold. ComfyUI keeps its queue in memory; what is queued when it ends is lost.
+    C(PASSWORD) should hold. ComfyUI keeps its queue in memory; what runs when it ends has to begin anew, and what is
+    queued then is put back by M(genai.comfyui.instance) where that is possible.
   - Shows how many jobs are left while it waits.
   - An instance that lets the token in already, or that does not run, is not waited for.
 options:
@@ -36,7 +37,7 @@ options:
     default: 15
   force:
     description:
-      - Whether to go on when the time is over. The jobs that are left are lost by the restart.
+      - Whether to go on when the time is over. The jobs that are left begin anew after the restart.
       - Without it the task fails then, and nothing was changed.
     type: bool
     default: false

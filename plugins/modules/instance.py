@@ -95,7 +95,8 @@ options:
     description:
       - Seconds to wait for an empty queue before an instance is stopped or restarted.
       - ComfyUI keeps its queue in memory; what is queued when it ends is lost.
-      - When the time is over the instance is stopped all the same; RV(instances[].detail) says how many jobs were lost.
+      - When the time is over the instance is stopped all the same; RV(instances[].detail) says how many jobs were lost,
+        unless O(keep_queue) saves them.
       - A server that lets strangers in is not waited for.
     type: int
     default: 0
@@ -105,6 +106,16 @@ options:
       - Tokens and the passwords in O(credentials) are replaced in them.
     type: int
     default: 0
+  keep_queue:
+    description:
+      - Whether jobs that are queued when an instance is restarted are put back after it, under the same names and in
+        the same order. A job that ran begins anew. RV(instances[].jobs) says which.
+      - Not after a server that let strangers in. A job that is submitted in the moment between the look at the queue
+        and the end of the process, some hundredths of a second, is lost all the same, and nobody is told.
+      - A ComfyUI that does not let clients name their jobs gives them new names. Keys of people's accounts for API
+        nodes are not told by ComfyUI, so jobs with such nodes fail when they run again.
+    type: bool
+    default: true
 attributes:
   check_mode:
     description: Says what would be done and why; also on a host where the units are not there yet.
@@ -161,6 +172,11 @@ instances:
     queue:
       description: Jobs that ran or waited when its queue was looked at last; none when nobody looked.
       type: int
+    jobs:
+      description:
+        - What became of jobs that were queued when it was restarted, by their C(prompt_id) in C(kept) (put back) and
+          C(lost) (each C(id) and C(why)). None where nobody looked or could tell.
+      type: dict
     gap:
       description: Seconds from the stop of a process until this result, that is, without an answer; none without one.
       type: float
@@ -216,6 +232,7 @@ def main() -> None:
             "enabled": {"type": "bool"},
             "timeout": {"type": "int", "default": 300},
             "drain": {"type": "int", "default": 0},
+            "keep_queue": {"type": "bool", "default": True},
             "logs": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
@@ -237,7 +254,7 @@ def main() -> None:
             if params["enabled"] is not None:
                 changed |= _manage.enable(instances, params["enabled"], module.check_mode)
             if not module.check_mode:
-                _manage.act(instances, timeout, params["drain"])
+                _manage.act(instances, timeout, params["drain"], params["keep_queue"])
         if params["logs"] > 0:
             logs = {one.name: _systemd.journal(one.unit_name, params["logs"]) for one in instances}
     except _systemd.SystemdError as error:

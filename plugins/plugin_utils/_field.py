@@ -221,15 +221,18 @@ def unjudged_holders(hostvars: Hosts, servers: Sequence[str], clients: Sequence[
 
 
 def rotation_windows(hostvars: Hosts, servers: Sequence[str], clients: Sequence[str]) -> list[Json]:
-    """Return for how long each restarted server without guard refused its clients: ``host`` and ``seconds``.
+    """Return for how long each restarted server without guard refused its clients: ``host``, ``seconds``, ``jobs``.
 
-    From the end of the old process, by the host's clock, until the last client's file was written, by ours.
+    ``jobs`` says what became of what was queued when it stopped: ``kept`` and ``lost``, lists of names, and
+    ``unknown``, whether there was a queue that could not be read. The time is from the end of the old process, by the
+    host's clock, until the last client's file was written, by ours.
     """
     hostvars = _once(hostvars, [*servers, *clients])
     bare = [h for h in servers if not boolean(_get(hostvars, h, "comfyui_login_guard", True), strict=False)]
     windows = []
     for server in bare:
-        gaps = [one.get("gap") for one in plain(_get(hostvars, server, "comfyui_login_restarts", []))]
+        restarts = plain(_get(hostvars, server, "comfyui_login_restarts", []))
+        gaps = [one.get("gap") for one in restarts]
         known = [float(gap) for gap in gaps if gap is not None]
         if not known:
             continue
@@ -239,8 +242,36 @@ def rotation_windows(hostvars: Hosts, servers: Sequence[str], clients: Sequence[
             for host in dict.fromkeys([*servers, *clients])
             if server in _follows(hostvars, host, bare)
         ]
-        windows.append({"host": server, "seconds": round(max(known) + max([0.0, *(at - up for at in written)]), 1)})
+        seconds = round(max(known) + max([0.0, *(at - up for at in written)]), 1)
+        windows.append({"host": server, "seconds": seconds, "jobs": _jobs(restarts)})
     return windows
+
+
+def _jobs(restarts: Sequence[Mapping[str, Any]]) -> Json:
+    told = [one.get("jobs") for one in restarts if one.get("gap") is not None]
+    jobs = [one for one in told if isinstance(one, Mapping)]
+    return {
+        "kept": [str(name) for one in jobs for name in one.get("kept") or []],
+        "lost": [str(lost.get("id")) for one in jobs for lost in one.get("lost") or []],
+        "unknown": len(jobs) < len(told),
+    }
+
+
+def _jobs_told(jobs: Mapping[str, Any]) -> list[str]:
+    """Return lines about the jobs that were queued when a server stopped; names only, never what is in them."""
+    lines = []
+    if jobs["kept"]:
+        lines.append(f"put back what was queued, {len(jobs['kept'])} in all: {_some(jobs['kept'])}")
+    if jobs["lost"]:
+        lines.append(f"lost what was queued, {len(jobs['lost'])} in all: {_some(jobs['lost'])}")
+    if jobs["unknown"]:
+        lines.append("a queue could not be read, so nobody knows which jobs were lost")
+    return lines or ["its queue was empty"]
+
+
+def _some(names: Sequence[str], most: int = 20) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def rotation_report(
@@ -266,4 +297,5 @@ def rotation_report(
         lines += [f"  next: {text}" for text in one["next"]]
     for window in plain(list(windows)):
         lines.append(f"{window['host']} has no guard: its clients were refused for {window['seconds']:g} s")
+        lines += [f"  {text}" for text in _jobs_told(window["jobs"])]
     return {"lines": lines, "problems": problems}

@@ -17,6 +17,9 @@ import pytest
 from harness import Answer, Site
 from png import pixels
 
+from ansible_collections.genai.comfyui.plugins.module_utils import _queue
+from ansible_collections.genai.comfyui.plugins.module_utils._probe import Target
+
 RED = 0xFF0000
 
 
@@ -212,3 +215,26 @@ def test_the_model_lists_are_lists_of_names(site: Site, bearer: dict[str, str]) 
 def test_internal_routes_have_no_twin(site: Site, bearer: dict[str, str]) -> None:
     assert site.request("GET", "/internal/logs", headers=bearer).status == 200
     assert site.request("GET", "/api/internal/logs", headers=bearer).status == 404
+
+
+def test_a_queued_prompt_can_be_taken_out_and_put_back_under_its_name(site: Site, bearer: dict[str, str]) -> None:
+    """What a restart does with the queue: the server gives prompts away whole, and takes them with their names."""
+    token, target = bearer["Authorization"].partition(" ")[2], Target(site.url)
+    large = {"width": 2048, "height": 2048, "batch_size": 2}
+    names = []
+    for number in range(6):
+        prompt = picture(f"queue-{uuid.uuid4().hex[:8]}", **{"color": number, **large})
+        names.append(post(site, bearer, {"prompt": prompt}).json()["prompt_id"])
+    found = _queue.jobs(target, ["$2b$04$wrong", token])
+    assert found is not None
+    assert [job.id for job in found] == names[-len(found) :]
+    waiting = [job for job in found if not job.running]
+    taken = waiting[-2:]
+    assert len(taken) == 2
+    post(site, bearer, {"delete": [job.id for job in taken]}, "/queue")
+    assert not {job.id for job in taken} & {job.id for job in _queue.jobs(target, [token]) or []}
+    assert [_queue.put_back(target, token, job) for job in taken] == ["", ""]
+    for name in names:
+        assert wait_for(site, bearer, name)["status"]["status_str"] == "success"
+    assert _queue.put_back(target, token, _queue.Job("x", False, b'{"prompt": {}}')) == "refused with 400"
+    assert _queue.jobs(target, ["$2b$04$wrong"]) is None

@@ -153,16 +153,31 @@ def test_whether_a_server_was_there_to_tell_what_is_newer() -> None:
 
 
 def test_for_how_long_clients_were_refused() -> None:
-    restarted = {"comfyui_login_restarts": [{"name": "default", "gap": 2.5}], "comfyui_login_restarted_at": "100"}
+    jobs = {"kept": ["a", "b"], "lost": [{"id": "c", "why": "refused with 400"}]}
+    restarts = [{"name": "default", "gap": 2.5, "jobs": jobs}, {"name": "other", "gap": None, "jobs": None}]
+    restarted = {"comfyui_login_restarts": restarts, "comfyui_login_restarted_at": "100"}
     hosts = {
         "gpu-1": {"comfyui_login_guard": False, **restarted},
         "gpu-2": {"comfyui_login_guard": True, **restarted},
         "cli-1": {**HOSTS["cli-1"], "comfyui_rotation_written_at": 103.25},
         "cli-2": {**HOSTS["cli-2"], "comfyui_rotation_written_at": 900.0},
     }
-    assert field.rotation_windows(hosts, SERVERS, CLIENTS) == [{"host": "gpu-1", "seconds": 5.8}]
-    told = field.rotation_report([], windows=[{"host": "gpu-1", "seconds": 5.8}])
-    assert told["lines"] == ["gpu-1 has no guard: its clients were refused for 5.8 s"]
+    told = {"kept": ["a", "b"], "lost": ["c"], "unknown": False}
+    windows = field.rotation_windows(hosts, SERVERS, CLIENTS)
+    assert windows == [{"host": "gpu-1", "seconds": 5.8, "jobs": told}]
+    assert field.rotation_report([], windows=windows)["lines"] == [
+        "gpu-1 has no guard: its clients were refused for 5.8 s",
+        "  put back what was queued, 2 in all: a, b",
+        "  lost what was queued, 1 in all: c",
+    ]
+    restarts[0]["jobs"] = None
+    windows = field.rotation_windows(hosts, SERVERS, CLIENTS)
+    assert field.rotation_report([], windows=windows)["lines"][1:] == [
+        "  a queue could not be read, so nobody knows which jobs were lost"
+    ]
+    restarts[0]["jobs"] = {"kept": [], "lost": []}
+    windows = field.rotation_windows(hosts, SERVERS, CLIENTS)
+    assert field.rotation_report([], windows=windows)["lines"][1:] == ["  its queue was empty"]
     hosts["gpu-1"]["comfyui_login_restarts"] = []
     assert field.rotation_windows(hosts, SERVERS, CLIENTS) == []
 

@@ -4,7 +4,8 @@
 """``PROGRAM DIRECTORY PORT``: answers as a ComfyUI with its login does, as far as this module looks.
 
 It takes its token from ``PASSWORD`` in the directory once, at its start. While there is a file ``open`` it lets
-everybody in; ``queue`` holds the number of jobs. While there is a file ``guard`` it takes the tokens in
+everybody in; ``queue`` holds the number of jobs, and ``jobs`` their names, the first one running, which are gone with
+the process; a job named ``bad-...`` is refused. While there is a file ``guard`` it takes the tokens in
 ``ACCEPT.json`` and no other, and otherwise lets every path pass that ends in ``.js``, as the login node does.
 """
 
@@ -18,6 +19,10 @@ from typing import Any
 
 HOME = Path(sys.argv[1])
 TOKEN = (HOME / "PASSWORD").read_text().splitlines()[0]
+JOBS = HOME / "jobs"
+if (HOME / "started").exists():
+    JOBS.unlink(missing_ok=True)
+(HOME / "started").touch()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -37,8 +42,25 @@ class Handler(BaseHTTPRequestHandler):
         left = int(queue.read_text()) if queue.exists() else 0
         if left and known and self.path == "/prompt":
             queue.write_text(str(left - 1))
-        body = json.dumps({"exec_info": {"queue_remaining": left}}).encode()
-        self.send_response(200 if known or (HOME / "open").exists() else 401)
+        answer: Any = {"exec_info": {"queue_remaining": left}}
+        if self.path == "/queue":
+            names = JOBS.read_text().split() if JOBS.exists() else []
+            items = [[number, name, {"1": {}}, {"client_id": "me"}, ["1"]] for number, name in enumerate(names)]
+            answer = {"queue_running": items[:1], "queue_pending": items[:0:-1]}
+        self.reply(200 if known or (HOME / "open").exists() else 401, answer)
+
+    def do_POST(self) -> None:
+        job = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        right = (self.headers["Authorization"] or "")[7:] == TOKEN and not job["prompt_id"].startswith("bad-")
+        if right:
+            assert (job["prompt"], job["extra_data"]) == ({"1": {}}, {"client_id": "me"})
+            with JOBS.open("a") as file:
+                file.write(job["prompt_id"] + "\n")
+        self.reply(200 if right else 400, {"prompt_id": job["prompt_id"]})
+
+    def reply(self, status: int, answer: Any) -> None:
+        body = json.dumps(answer).encode()
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

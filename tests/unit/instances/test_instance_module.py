@@ -144,9 +144,29 @@ def test_stops_and_waits_for_the_queue_as_long_as_told(host: Host) -> None:
 
     host.start()
     (host.folder("a") / "queue").write_text("9")
-    (record,) = host.run(one, state="restarted", drain=1)["instances"]
+    (record,) = host.run(one, state="restarted", drain=1, keep_queue=False)["instances"]
     assert record["active"] is True
     assert record["detail"].endswith("jobs were still queued after 1 s and are lost")
+    assert record["jobs"] is None
+
+
+def test_a_restart_puts_back_what_was_queued_and_names_what_it_could_not(host: Host) -> None:
+    one = host.unit()
+    host.start()
+    jobs = host.folder("a") / "jobs"
+    jobs.write_text("runs\nfirst\nbad-one\nlast\n")
+    result = host.run(one, state="restarted")
+    (record,) = result["instances"]
+    assert record["jobs"] == {
+        "kept": ["runs", "first", "last"],
+        "lost": [{"id": "bad-one", "why": "refused with 400"}],
+    }
+    assert record["detail"] == "jobs that were queued could not be put back and are lost: bad-one (refused with 400)"
+    assert jobs.read_text().split() == ["runs", "first", "last"]
+    assert "client_id" not in str(result)
+    # Without it the queue is gone with the process.
+    (record,) = host.run(one, state="restarted", keep_queue=False)["instances"]
+    assert (record["jobs"], jobs.exists()) == (None, False)
 
 
 def test_a_unit_that_cannot_be_stopped_is_an_error(host: Host) -> None:
