@@ -265,7 +265,9 @@ credentials:
       type: list
       elements: str
     waiting_for:
-      description: What has to be seen before it goes on, each C(kind) (V(server), V(consumer), V(time)), C(id), C(why).
+      description:
+        - What has to be seen before it goes on, each C(kind), C(id), C(why).
+        - C(kind) is V(server), V(consumer), V(time), or V(clock) where one was or is wrong and somebody has to look.
       type: list
       elements: dict
     next:

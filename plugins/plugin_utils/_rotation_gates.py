@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_evidence import Consumer, Evidence, Server
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_policy import moment
@@ -19,12 +20,17 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils._truth_form import C
 
 @dataclass(frozen=True)
 class Waiting:
-    """What a rotation waits for. ``kind`` is ``server``, ``consumer`` or ``time``; ``id`` is empty for a time."""
+    """What a rotation waits for. ``kind`` is ``server``, ``consumer``, ``time`` or ``clock`` (one that is wrong, which
+    somebody has to look at); ``id`` is empty for the last two.
+    """
 
     kind: str
     id: str
     why: str
 
+
+_CLOCKS_DIFFER = timedelta(minutes=5)
+"""By which controllers' clocks may differ without anything being wrong."""
 
 Gate = Callable[[Credential, Rotation, Evidence, str], Iterator[Waiting]]
 
@@ -79,9 +85,18 @@ def all_there(item: Credential, rotation: Rotation, seen: Evidence, now: str) ->
 
 def overlap_over(item: Credential, rotation: Rotation, seen: Evidence, now: str) -> Iterator[Waiting]:
     """The time for which the previous token was promised to stay valid is over."""
-    until = rotation.get("overlap_until", rotation["since"])
-    if moment(now) < moment(until):
-        yield Waiting("time", "", f"{item['labels']['previous']} stays valid until {until}")
+    until, previous = rotation.get("overlap_until", rotation["since"]), item["labels"]["previous"]
+    if moment(now) >= moment(until):
+        return
+    if moment(now) < moment(rotation["since"]) - _CLOCKS_DIFFER:
+        # Which of the two clocks is wrong cannot be told here, and either guess would hurt somebody.
+        why = (
+            f"{previous} stays valid until {until}, as servers switched at {rotation['since']}, but this clock shows "
+            f"{now}: set it right; or where the other one was wrong, end the overlap with reason compromise"
+        )
+        yield Waiting("clock", "", why)
+    else:
+        yield Waiting("time", "", f"{previous} stays valid until {until}")
 
 
 def previous_refused(item: Credential, rotation: Rotation, seen: Evidence, now: str) -> Iterator[Waiting]:

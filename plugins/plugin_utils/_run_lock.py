@@ -67,8 +67,8 @@ def hold(path: Path, pid: int, what: str = "") -> None:
             holder, since, at, told = 0, None, "", ""
         if holder not in (0, pid) and since is not None and started(holder) == since:
             raise LockedError(
-                f"another run ({told} {holder}, since {at}) is at work on these credentials; nothing was done, wait for "
-                "its end and run again"
+                f"another run ({told} {holder}, since {at}) is at work on these credentials; nothing was done, "
+                "wait for its end and run again"
             )
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         file.seek(0)

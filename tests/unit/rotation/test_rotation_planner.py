@@ -112,11 +112,22 @@ def test_it_goes_as_far_as_one_look_allows() -> None:
     assert [one.kind for one in outcome.waiting] == ["time"]
 
 
-def test_a_clock_that_went_back_ends_no_overlap() -> None:
+@pytest.mark.parametrize("now", ["2020-01-01T00:00:00Z", "2026-02-02T02:59:04Z"])
+def test_a_clock_before_the_switch_ends_no_overlap_and_somebody_has_to_look(now: str) -> None:
+    """Either this one is wrong now, or the other one was then and the overlap would be far too long."""
     document = rotating("switched", **PLACES)
-    assert waits(document, seen({"password": "v2"}), "2020-01-01T00:00:00Z") == [
-        f"time : v1 stays valid until {OVERLAP_END}"
+    assert waits(document, seen({"password": "v2"}), now) == [
+        f"clock : v1 stays valid until {OVERLAP_END}, as servers switched at {LATER}, but this clock shows {now}: set "
+        "it right; or where the other one was wrong, end the overlap with reason compromise"
     ]
+    ended = planner.escalate(item(document), now).item
+    assert planner.advance(ended, seen({"password": "v2"}), now).moves == ["retiring"]
+
+
+def test_clocks_of_controllers_may_differ_a_little() -> None:
+    document = rotating("switched", **PLACES)
+    said = waits(document, seen({"password": "v2"}), "2026-02-02T02:59:05Z")
+    assert said == [f"time : v1 stays valid until {OVERLAP_END}"]
 
 
 def test_the_former_token_goes_only_when_it_was_seen_refused() -> None:

@@ -58,8 +58,8 @@ class Sessions:
             loaded = await self._storage.load_session(request)
             number, born, until, begun = loaded[MARK]
             found = Session(
-                USER if loaded.get("logged_in") else GUEST, str(number), float(born), float(until), int(loaded.created), int(begun),
-                {name: loaded[name] for name in loaded},
+                USER if loaded.get("logged_in") else GUEST, str(number), float(born), float(until), int(loaded.created),
+                int(begun), {name: loaded[name] for name in loaded},
             )  # fmt: skip
             if found.kind == GUEST and not loaded.get("guest_mode"):
                 return None
