@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import platform
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from ansible.utils.display import Display
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _benchmark as judge
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _report_file as files
 from ansible_collections.genai.comfyui.plugins.plugin_utils._benchmark_page import page as html_page
+from ansible_collections.genai.comfyui.plugins.plugin_utils._pictures import embedded
 from ansible_collections.genai.comfyui.plugins.plugin_utils._report import plain
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -37,7 +36,6 @@ ARGUMENT_SPEC: dict[str, Any] = {
 # Only what is named here gets into a report.
 MEASURED = ("records", "errors", "load", "samples", "server", "waited", "freed")
 _ROOT = Path(__file__).resolve().parents[2]
-_KINDS = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
 
 
 class ActionModule(ActionBase):
@@ -70,7 +68,13 @@ class ActionModule(ActionBase):
                 **judge.document(runs, failures, given["baseline"]),
             }
             files.refuse_tokens(report)
-            pictures = embedded(report["runs"], directory, given["picture_limit"], given["page_limit"])
+            names = [
+                file.get("kept")
+                for run in report["runs"]
+                for record in run["measured"].get("records") or []
+                for file in record.get("files") or []
+            ]
+            pictures = embedded(directory, names, given["picture_limit"], given["page_limit"])
             page = html_page(report, pictures)
             path = files.write(directory, report, finished, page)
         except (judge.BenchmarkError, files.ReportError) as error:
@@ -115,23 +119,6 @@ def gather(hostvars: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[list[
         elif not found:
             failures.append({"host": host, "what": "host", "reason": "this run measured nothing on it (see --limit)"})
     return runs, failures
-
-
-def embedded(runs: Sequence[Mapping[str, Any]], directory: Path, each: int, together: int) -> dict[str, str]:
-    """Return the pictures that fit, as ``data:`` addresses by their file name in *directory*."""
-    done: dict[str, str] = {}
-    left = together
-    for run in runs:
-        for record in run["measured"].get("records") or []:
-            for file in record.get("files") or []:
-                name = os.path.basename(str(file.get("kept") or ""))
-                with suppress(OSError):
-                    data = (directory / name).read_bytes() if name else b""
-                    kind = next((kind for mark, kind in _KINDS.items() if data.startswith(mark)), None)
-                    if kind and len(data) <= min(each, left):
-                        left -= len(data)
-                        done[name] = f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
-    return done
 
 
 def table(report: Mapping[str, Any]) -> list[str]:

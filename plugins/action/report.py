@@ -22,6 +22,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _report_file as files
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _report_table as look
+from ansible_collections.genai.comfyui.plugins.plugin_utils._pictures import embedded
 from ansible_collections.genai.comfyui.plugins.plugin_utils._report import (
     HostReport,
     Read,
@@ -43,6 +44,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "credentials": {"type": "str"},
     "contact": {"type": "str"},
     "failure": {"type": "str"},
+    "smoke": {"type": "str"},
     "dir": {"type": "str", "required": True},
     "fail_on": {"type": "str", "choices": ["failure", "drift", "never"], "default": "failure"},
     "started": {"type": "str"},
@@ -84,12 +86,16 @@ class ActionModule(ActionBase):
         report = files.document(
             given["name"], reports, why, versions, plain(given["started"]), finished, files.ages(known, finished)
         )
+        smoke = _smoke(reads, given["smoke"])
+        report.update({"smoke": smoke} if smoke else {})
         path, problem = None, []
         try:
             # First of all: what the report holds is also what is shown.
             files.refuse_tokens(report)
-            page = html_page(report, drift)
-            files.refuse_tokens(page, "the page")
+            pictures = embedded(_directory(given["dir"]), (one.get("picture") for one in smoke))
+            page = html_page(report, drift, pictures)
+            # What a picture says of itself holds its workflow, and no token; its bytes may look like anything.
+            files.refuse_tokens(html_page(report, drift) if pictures else page, "the page")
         except files.ReportError as error:
             raise AnsibleActionFail(str(error)) from None
         try:
@@ -161,6 +167,18 @@ def _credentials(reads: Iterable[Read], name: Any) -> Any:
     """Return the credentials as the first host that knows them has them; only :func:`files.ages` may see them."""
     found = (_safely(read, plain(name)) for read in reads) if name else ()
     return next((one for one in found if one), None)
+
+
+def _smoke(reads: Mapping[str, Read], name: Any) -> list[dict[str, Any]]:
+    """Return what smoke tests showed on each host, reduced to what a report may hold."""
+    found = []
+    for host, read in reads.items():
+        for one in (_safely(read, plain(name)) if name else None) or []:
+            if isinstance(one, Mapping):
+                found.append(
+                    {"host": host, **{key: one.get(key) for key in ("instance", "workflow", "seconds", "picture")}}
+                )
+    return found
 
 
 def _directory(given: Any) -> Path:

@@ -57,6 +57,11 @@ options:
   failure:
     description: Name of a variable with C(task) and C(msg), set by a C(rescue) on hosts where the run stopped.
     type: str
+  smoke:
+    description:
+      - Name of a variable with a list of what smoke tests showed, each with C(instance), C(workflow), C(seconds) and
+        C(picture), the name of a file in O(dir). The page shows the pictures, up to 3 MiB each.
+    type: str
   dir:
     description:
       - Directory on the controller, relative to the working directory of the run. Made with mode 0750 if missing.
@@ -166,6 +171,7 @@ def main() -> None:
             "credentials": {"type": "str"},
             "contact": {"type": "str"},
             "failure": {"type": "str"},
+            "smoke": {"type": "str"},
             "dir": {"type": "str", "required": True},
             "fail_on": {"type": "str", "choices": ["failure", "drift", "never"], "default": "failure"},
             "started": {"type": "str"},

@@ -11,14 +11,9 @@ from typing import Any
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _html as html
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _plots as plots
 from ansible_collections.genai.comfyui.plugins.plugin_utils._benchmark import FIGURES, GIB, percentile, seconds, shown
+from ansible_collections.genai.comfyui.plugins.plugin_utils._pictures import STYLE, gallery
 
 Json = dict[str, Any]
-_STYLE = """
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: .8rem; }
-.pictures figure { margin: 0; }
-.pictures img { width: 100%; height: auto; border-radius: .4rem; border: 1px solid var(--line); display: block; }
-.pictures figcaption { font-weight: 400; font-size: .86rem; color: var(--soft-ink); margin: .3rem 0 0; }
-"""
 
 
 def page(report: Json, pictures: Mapping[str, str]) -> str:
@@ -40,7 +35,7 @@ def page(report: Json, pictures: Mapping[str, str]) -> str:
         _missing(report),
         _foot(report),
     ]
-    return html.page("Benchmark", sections, pictures=True, style=plots.STYLE + _STYLE)
+    return html.page("Benchmark", sections, pictures=True, style=plots.STYLE + STYLE)
 
 
 def _head(report: Json) -> str:
@@ -180,20 +175,10 @@ def _pictures(report: Json, pictures: Mapping[str, str]) -> str:
     for run in report["runs"]:
         for record in _measured(run, "series"):
             for file in record.get("files") or []:
-                name = str(file.get("kept") or "")
-                said = f"{run['label']}, image {record['number'] + 1}"
                 size = f"{file.get('width')} x {file.get('height')}" if file.get("width") else ""
-                if name in pictures:
-                    found.append(
-                        f'<figure><img src="{html.text(pictures[name])}" alt="{html.text(said)}" loading="lazy">'
-                        f"<figcaption>{html.text(said)}<br>{html.text(size)}</figcaption></figure>"
-                    )
-                elif name:
-                    found.append(
-                        f"<figure><figcaption>{html.text(said)}: {html.text(name)} is too large to be shown here"
-                        "</figcaption></figure>"
-                    )
-    return html.section("Pictures", f'<div class="pictures">{"".join(found)}</div>', "pictures") if found else ""
+                found.append((str(file.get("kept") or ""), f"{run['label']}, image {record['number'] + 1}", size))
+    shown = gallery(found, pictures)
+    return html.section("Pictures", shown, "pictures") if shown else ""
 
 
 def _runs(report: Json) -> str:

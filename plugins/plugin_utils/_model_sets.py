@@ -102,5 +102,9 @@ def smoke_instances(
         for record in (result or {}).get("instances", [])
         if mode == "always" or record.get("action") in ("started", "restarted")
     }
-    fields = ("name", "url", "credential", "origin", "ca_path")
-    return [{field: one.get(field) for field in fields} for one in complete if mode != "never" and one["name"] in begun]
+    fields = {"name": "name", "url": "url", "credential": "credential", "origin": "cors_origin", "ca_path": "ca_path"}
+    return [
+        {field: one.get(source) for field, source in fields.items()}
+        for one in complete
+        if mode != "never" and one["name"] in begun
+    ]

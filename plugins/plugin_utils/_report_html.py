@@ -9,7 +9,10 @@ become cards where the screen is narrow, by the label that each cell carries.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _html as html
+from ansible_collections.genai.comfyui.plugins.plugin_utils._pictures import STYLE, gallery
 from ansible_collections.genai.comfyui.plugins.plugin_utils._report import Json, in_order, is_active
 
 _TITLES = {
@@ -18,10 +21,11 @@ _TITLES = {
 _OLD_DAYS = 365
 
 
-def page(report: Json, drift: bool) -> str:
+def page(report: Json, drift: bool, pictures: Mapping[str, str] | None = None) -> str:
     """Return the page for a report as :func:`_report_file.document` makes it.
 
     :param drift: whether a consumer with its previous value is in order, as for an audit.
+    :param pictures: pictures of the report's ``smoke`` as ``data:`` addresses by their file name.
     """
     title = _TITLES.get(str(report["kind"]), str(report["kind"]).capitalize())
     sections = [
@@ -32,10 +36,11 @@ def page(report: Json, drift: bool) -> str:
         _consumers(report, drift),
         _findings(report),
         _servers(report),
+        _smoke(report, pictures or {}),
         _coverage(report),
         _foot(report),
     ]
-    return html.page(title, sections)
+    return html.page(title, sections, pictures=bool(pictures), style=STYLE if pictures else "")
 
 
 def _head(report: Json, title: str) -> str:
@@ -224,6 +229,25 @@ def _servers(report: Json) -> str:
     if probes:
         body += html.table(("Host", "Proof of", "Address", "State", "What was seen"), probes)
     return html.section("Servers and proofs", body, "servers") if body else ""
+
+
+def _smoke(report: Json, pictures: Mapping[str, str]) -> str:
+    done = report.get("smoke") or []
+    if not done:
+        return ""
+    rows: list[list[html.Cell]] = [
+        [
+            (html.line(one["host"]), "strong"),
+            (html.line(one.get("instance")), "text"),
+            (html.line(one.get("workflow")), "text"),
+            ("" if one.get("seconds") is None else f"{one['seconds']} s", "text"),
+            (html.line(one.get("picture")), "path"),
+        ]
+        for one in done
+    ]
+    head = ("Host", "Instance", "Workflow", "Took", "Picture")
+    shown = [(html.line(one.get("picture")), f"{one['host']} {one.get('instance')}", "") for one in done]
+    return html.section("Smoke test", html.table(head, rows) + gallery(shown, pictures), "smoke")
 
 
 def _coverage(report: Json) -> str:

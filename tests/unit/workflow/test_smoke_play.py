@@ -1,0 +1,72 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The smoke test as site.yml runs it: on a server that takes one Origin only, with its picture in the report."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from harness import TOKEN, Pair
+
+ORIGIN = "https://app.example.com"
+PLAY = """
+- hosts: comfyui_servers
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role:
+        name: genai.comfyui.qwen_models
+        tasks_from: smoke
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - genai.comfyui.report:
+        name: site
+        hosts: "{{ groups.comfyui_servers }}"
+        instances: comfyui_instance_result
+        smoke: comfyui_smoke_results
+        dir: reports
+        fail_on: never
+"""
+
+
+def test_the_smoke_tests_picture_is_in_the_report(pair: Pair, tmp_path: Path) -> None:
+    with pair.serve("--enable-cors-header", ORIGIN) as server:
+        assert server.request("GET", "/queue", token=TOKEN).status == 401, "it takes the token with that Origin only"
+        instance = {"name": "default", "port": int(server.url.rpartition(":")[2]), "cors_origin": ORIGIN}
+        host = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "comfyui_instances": [instance],
+        }
+        (tmp_path / "hosts.yml").write_text(
+            yaml.safe_dump({"all": {"children": {"comfyui_servers": {"hosts": {"gpu-1": host}}}}})
+        )
+        started = {"instances": [{"name": "default", "unit": "u", "active": True, "action": "started"}]}
+        credential = {"username": "comfy", "password": None, "token": TOKEN, "version": "v1"}
+        # Instead of a store and of systemd.
+        known = {"comfyui_credentials": {"main": credential}, "comfyui_instance_result": started}
+        (tmp_path / "known.json").write_text(json.dumps(known))
+        (tmp_path / "play.yml").write_text(PLAY)
+        (tmp_path / "ansible.cfg").touch()
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+        environment.update(HOME=str(tmp_path), PWD=str(tmp_path), ANSIBLE_LOCAL_TEMP=str(tmp_path / "tmp"))
+        program = Path(sys.executable).with_name("ansible-playbook")
+        done = subprocess.run(
+            [program, "-vvv", "-i", "hosts.yml", "-e", "@known.json", "play.yml"],
+            cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]
+    picture = (tmp_path / "reports/smoke-gpu-1-default.png").read_bytes()
+    page = (tmp_path / "reports/site-latest.html").read_text()
+    assert f'src="data:image/png;base64,{base64.b64encode(picture).decode()}"' in page
+    assert "img-src data:" in page
+    (smoke,) = json.loads((tmp_path / "reports/site-latest.json").read_text())["smoke"]
+    assert (smoke["host"], smoke["workflow"], smoke["picture"]) == ("gpu-1", "empty_image", "smoke-gpu-1-default.png")
+    assert TOKEN not in done.stdout + page
