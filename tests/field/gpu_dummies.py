@@ -147,12 +147,15 @@ esac
 """
 
 # Makes a host with one RTX 3090 on its bus and no driver.
-SETUP = r"""#!/bin/sh
+CARD = r"""#!/bin/sh
 set -e
 card=/srv/fake/root/sys/bus/pci/devices/0000:01:00.0
 mkdir -p $card /srv/fake/root/proc/driver /srv/fake/root/sys/module /srv/fake/root/dev
 for name in usr lib etc run var boot; do ln -sfn /$name /srv/fake/root/$name; done
 echo 0x10de > $card/vendor; echo 0x2204 > $card/device; echo 0x030000 > $card/class
+"""
+
+SETUP = f"""{CARD}
 mkdir -p /srv/repo/debian12 /srv/repo/debian13 /srv/repo/stable/deb
 for release in debian12 debian13; do ln -sfn /srv/repo/cuda /srv/repo/$release/x86_64; done
 ln -sfn /srv/repo/toolkit /srv/repo/stable/deb/amd64
@@ -171,6 +174,22 @@ echo "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  $1  Release Build
 echo "$1" > $root/sys/module/nvidia/version
 touch $root/dev/nvidia0 $root/dev/nvidiactl $root/dev/nvidia-uvm
 echo "{\"loaded\": \"$1\"}" > /srv/fake/gpu.json
+"""
+
+# An engine with a unit, as Docker's own packages bring it; on RHEL nothing starts it.
+DOCKER_CE = r"""#!/bin/sh
+case "$1" in
+  --version) echo "Docker version 28.3.1, build 0000000" ;;
+  ps) systemctl is-active --quiet docker.service ;;
+  *) exit 1 ;;
+esac
+"""
+DOCKER_UNIT = """[Unit]
+Description=Dummy of Docker's engine
+[Service]
+ExecStart=/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
 """
 
 # An engine that does not run, of the version that the release has.

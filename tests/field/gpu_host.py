@@ -102,6 +102,9 @@ class GpuHost:
             "nvidia_gpu_toolkit_repo_base_url": "file:/srv/repo",
             "nvidia_gpu_toolkit_repo_key_url": "file:/srv/repo/keys/right.asc",
             "nvidia_gpu_toolkit_repo_key_fingerprints": [fingerprint()],
+            "nvidia_gpu_docker_repo_base_url": "file:/srv/repo/engine",
+            "nvidia_gpu_docker_repo_key_url": "file:/srv/repo/keys/right.asc",
+            "nvidia_gpu_docker_repo_key_fingerprints": [fingerprint()],
         }
 
     def stop(self) -> None:

@@ -20,6 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from gpu_dummies import (
+    DOCKER_CE,
+    DOCKER_UNIT,
     FAKE_CTK,
     FAKE_DOCKER,
     FAKE_MOKUTIL,
@@ -113,6 +115,16 @@ def toolkit(version: str) -> list[Dummy]:
     ]
 
 
+def docker() -> list[Dummy]:
+    """Return Docker's own packages."""
+    unit = {"lib/systemd/system/docker.service": DOCKER_UNIT}
+    return [
+        Dummy("docker-ce", "5:28.3.1-1", "docker-ce-cli, containerd.io").holding(unit),
+        Dummy("docker-ce-cli", "5:28.3.1-1", "", "docker-cli, docker.io").holding({"usr/bin/docker": DOCKER_CE}),
+        *(Dummy(name, "9-1") for name in ("containerd.io", "docker-buildx-plugin", "docker-compose-plugin")),
+    ]
+
+
 def build(dummy: Dummy, where: Path) -> Path:
     """Build one package and return its file."""
     target = where / f"{dummy.name}_{dummy.version}_all.deb"
@@ -178,9 +190,13 @@ class Keys:
         shutil.rmtree(self.home, ignore_errors=True)
 
 
-def index(files: list[Path], repository: Path) -> None:
-    """Write a flat repository's Packages and Release; the packages are links into the pool beside it."""
-    repository.mkdir(parents=True)
+def index(files: list[Path], repository: Path, suite: str = "") -> Path:
+    """Write Packages and Release of a flat repository, or of one with a suite and the component ``stable``.
+
+    :returns: the Release file, to be signed
+    """
+    lists = repository / "dists" / suite / "stable/binary-amd64" if suite else repository
+    lists.mkdir(parents=True, exist_ok=True)
     stanzas = []
     for file in files:
         control = subprocess.run(["dpkg-deb", "--field", str(file)], check=True, capture_output=True, text=True).stdout
@@ -189,13 +205,17 @@ def index(files: list[Path], repository: Path) -> None:
         digest = hashlib.sha256(data).hexdigest()
         stanzas.append(f"{control}Filename: ./{file.name}\nSize: {len(data)}\nSHA256: {digest}\n")
     packages = "\n".join(stanzas).encode()
-    (repository / "Packages").write_bytes(packages)
-    (repository / "Packages.gz").write_bytes(gzip.compress(packages, mtime=0))
-    lines = ["Origin: Dummy", "Label: Dummy", "Date: Sat, 01 Jan 2022 00:00:00 UTC", "SHA256:"]
+    (lists / "Packages").write_bytes(packages)
+    (lists / "Packages.gz").write_bytes(gzip.compress(packages, mtime=0))
+    release = repository / "dists" / suite / "Release" if suite else repository / "Release"
+    lines = ["Origin: Dummy", "Label: Dummy", "Date: Sat, 01 Jan 2022 00:00:00 UTC"]
+    lines += [f"Suite: {suite}", f"Codename: {suite}", "Architectures: amd64", "Components: stable"] if suite else []
+    lines.append("SHA256:")
     for name in ("Packages", "Packages.gz"):
-        data = (repository / name).read_bytes()
-        lines.append(f" {hashlib.sha256(data).hexdigest()} {len(data)} {name}")
-    (repository / "Release").write_text("\n".join(lines) + "\n")
+        data = (lists / name).read_bytes()
+        lines.append(f" {hashlib.sha256(data).hexdigest()} {len(data)} {(lists / name).relative_to(release.parent)}")
+    release.write_text("\n".join(lines) + "\n")
+    return release
 
 
 def make(out: Path) -> None:
@@ -224,8 +244,10 @@ def make(out: Path) -> None:
         for name, (dummies, key) in repositories.items():
             where = pool / ("rival" if name == "conflict" else "common")
             where.mkdir(exist_ok=True)
-            index([build(dummy, where) for dummy in dummies], out / name)
-            keys.sign(key, out / name / "Release")
+            keys.sign(key, index([build(dummy, where) for dummy in dummies], out / name))
+        for suite in KERNELS:
+            files = [build(dummy, pool / "common") for dummy in docker()]
+            keys.sign("right", index(files, out / "engine/debian", suite))
         (out / "keys").mkdir()
         for name, fingerprint in keys.fingerprints.items():
             (out / "keys" / f"{name}.asc").write_bytes(keys.public[name])

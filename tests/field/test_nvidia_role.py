@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from gpu_host import GpuHost, changes, repository
 
-pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.xdist_group("hosts")]
+pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 CARD = "/srv/fake/root/sys/bus/pci/devices/0000:01:00.0"
 
 
@@ -56,6 +56,27 @@ def test_secure_boot(host: GpuHost) -> None:
     told = host.converge("--check")
     assert changes(told)
     host.on("rm /srv/fake/enrolled")
+
+
+def test_dockers_own_repository(host: GpuHost) -> None:
+    """On request, by its key's fingerprint; the engine runs; once there it is never touched; it goes when told."""
+    before = host.snapshot()
+    wanted = {"entry": "container", "nvidia_gpu_container_engines": ["docker"], "nvidia_gpu_kernel_release": ""}
+    own = {**wanted, "nvidia_gpu_docker_source": "docker"}
+    refused(host, "has the fingerprint", **own, nvidia_gpu_docker_repo_key_fingerprints=["0" * 40])
+    done = host.converge(**own)
+    assert "Install a Docker engine where one is wanted and none is there" in changes(done)
+    assert host.on("dpkg-query -W -f '${Package} ${Version}' docker-ce") == "docker-ce 5:28.3.1-1"
+    source = host.on("cat /etc/apt/sources.list.d/genai-docker.sources")
+    assert "URIs: file:/srv/repo/engine/debian\nSuites: trixie\nComponents: stable\n" in source
+    assert host.on("systemctl is-active docker").strip() == "active"
+    assert '"cdi": true' in host.on("cat /etc/docker/daemon.json")
+    # Docker's or the distribution's: an engine is there.
+    assert changes(host.converge(**wanted)) == []
+    assert changes(host.converge(nvidia_gpu_state="absent", nvidia_gpu_docker_remove=True))
+    assert "docker" not in host.on("dpkg-query -W -f '${Package}\n'")
+    host.on("rmdir /etc/docker; systemctl daemon-reload", check=False)
+    assert host.snapshot() == before
 
 
 def test_daemon_json_is_not_json(host: GpuHost) -> None:

@@ -151,6 +151,7 @@ def test_life(host: GpuHost) -> None:
     if branch == "590":
         upgraded = host.module("package_set", {**newer, "latest": True})
         assert "nvidia-driver-cuda 590.55.02-1 (was 590.48.01-1)" in upgraded["packages"]
+        assert not host.module("package_set", {**newer, "latest": True})["changed"]
     else:
         upgraded = host.module("package_set", {**wanted(host, "590", "newer")})
         assert "nvidia-driver-cuda 590.55.02-1 (was 580.126.09-1)" in upgraded["packages"]
