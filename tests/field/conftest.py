@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from compose_field import ComposeField, compose_hosts
 from field_hosts import CACHE, ROOT, Field, Knocker
 
 
@@ -52,3 +53,10 @@ def converged(field: Field, first_run: str) -> Field:
         done = field.site()
         assert done.returncode == 0, done.stdout[-6000:]
     return field
+
+
+@pytest.fixture(scope="session")
+def compose() -> Iterator[ComposeField]:
+    """Bring up the host with an engine inside, and its client; see compose_hosts."""
+    with compose_hosts() as field:
+        yield field
