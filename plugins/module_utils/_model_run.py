@@ -81,6 +81,7 @@ class Meter:
         """Return what to tell how many bytes of *name* are there."""
         with self._lock:
             self._files[name] = {"done": 0, "total": total, "first": None, "since": time.time()}
+            self._write(True)
 
         def told(done: int) -> None:
             with self._lock:

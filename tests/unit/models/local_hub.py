@@ -9,6 +9,7 @@ It stands in for a hub that cannot be reached from a test; what it answers is wh
 from __future__ import annotations
 
 import hashlib
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -37,8 +38,9 @@ class Seen:
 class Hub:
     """Files by ``owner/name/path``; *troubles* are taken from the list one a request, until it is empty.
 
-    A trouble is ``("status", code, headers)``, ``("cut", bytes)``, ``("corrupt",)``, ``("page",)``, ``("none",)`` or
-    ``("slow", seconds)``, which are waited before each piece of the body.
+    A trouble is ``("status", code, headers)``, ``("cut", bytes)``, ``("corrupt",)``, ``("page",)``, ``("none",)``,
+    ``("slow", seconds)``, which are waited before each piece of the body, or ``("hold", bytes)``: so much is sent, and
+    then nothing until the other side closes.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -125,7 +127,7 @@ def _handler(hub: Hub, role: str) -> type[BaseHTTPRequestHandler]:
                 return
             if trouble and trouble[0] == "corrupt":
                 body = bytes([body[0] ^ 1]) + body[1:]
-            if trouble and trouble[0] == "cut":
+            if trouble and trouble[0] in ("cut", "hold"):
                 body = body[: trouble[1]]
                 self.close_connection = True
             step = 65536
@@ -138,6 +140,8 @@ def _handler(hub: Hub, role: str) -> type[BaseHTTPRequestHandler]:
                     self.close_connection = True
                     return
                 hub.sent += len(body[at : at + step])
+            if trouble and trouble[0] == "hold":
+                select.select([self.connection], [], [])
 
     return Handler
 

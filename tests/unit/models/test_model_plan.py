@@ -180,3 +180,17 @@ def test_progress_can_be_read_by_others(folder: Path) -> None:
     assert run.read_progress(str(folder)) == {}
     (folder / run.PROGRESS).write_text("nonsense")
     assert run.read_progress(str(folder)) == {}
+
+
+def test_who_fetches_is_chosen_and_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = steps(folder)
+    assert run.choose("http", "/nowhere", planned) == (None, {"name": "http", "why": "asked for"})
+    assert run.choose("auto", "/nowhere", planned) == (None, {"name": "http", "why": "there is no /nowhere"})
+    with pytest.raises(ModelError, match="downloader is hub, but there is no /nowhere; set hub_python, or downloader"):
+        run.choose("hub", "/nowhere", planned)
+    plain = [look(parse({"url": "https://h/x", "sha256": DIGEST}), Record.read(str(folder)), [], False)]
+    assert run.choose("hub", "/nowhere", plain)[1]["why"] == "nothing is to come from a hub's repository"
+    monkeypatch.setattr(run, "find_library", lambda python: (run.Library(python, "9.9"), ""))
+    library, said = run.choose("auto", "/x", planned)
+    assert library == run.Library("/x", "9.9")
+    assert said == {"name": "hub", "why": "its environment has it", "version": "9.9"}

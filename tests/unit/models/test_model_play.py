@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import random
@@ -27,6 +28,7 @@ PLAY = """
       endpoints: ["{{ hub }}"]
       token: "{{ secret }}"
       reserve: 0
+      hub_python: "{{ python }}"
       files: "{{ files }}"
   tasks:
     - genai.comfyui.model: {}
@@ -60,14 +62,14 @@ runpy.run_module("ansible_collections.genai.comfyui.plugins.modules.model", run_
 def test_a_play(hub: Hub, tmp_path: Path) -> None:
     hub.gated.add("org/repo")
     hub.files.update({"org/repo/small.safetensors": SMALL, "org/repo/large.safetensors": LARGE})
-    hub.troubles["storage"] = [("slow", 0.08)] * 4
+    hub.troubles["storage"] = [("slow", 0.12)] * 4
     files = [
         {"repo": "org/repo", "revision": REVISION, "path": f"{name}.safetensors", "kind": "vae", "size": len(data)}
         for name, data in (("small", SMALL), ("large", LARGE))
     ]
     (tmp_path / "models").mkdir()
     (tmp_path / "play.yml").write_text(PLAY)
-    given = {"folder": str(tmp_path), "hub": hub.url, "secret": TOKEN, "files": files}
+    given = {"folder": str(tmp_path), "hub": hub.url, "secret": TOKEN, "files": files, "python": sys.executable}
     (tmp_path / "given.yml").write_text(json.dumps(given))
     (tmp_path / "ansible.cfg").touch()
     environment = {**os.environ, "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
@@ -90,6 +92,8 @@ def test_a_play(hub: Hub, tmp_path: Path) -> None:
     assert [one["status"] for one in first["files"]] == ["downloaded"] * 2, first
     assert [one["sha256"] for one in first["files"]] == [hashlib.sha256(data).hexdigest() for data in (SMALL, LARGE)]
     assert first["changed"]
+    by = "hub" if importlib.util.find_spec("huggingface_hub") else "http"
+    assert {one["downloader"] for one in first["files"]} == {first["downloader"]["name"]} == {by}
     assert " % of 3 MB, " in ran.stdout, "somebody who watches sees how far it is"
     second = results["second"]
     assert [(one["status"], one["verified"], one["fetched"]) for one in second["files"]] == [
