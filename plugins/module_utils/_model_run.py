@@ -81,7 +81,9 @@ class Meter:
         """Return what to tell how many bytes of *name* are there."""
         with self._lock:
             self._files[name] = {"done": 0, "total": total, "first": None, "since": time.time()}
+            # Seen from the start; the first bytes are told at once all the same.
             self._write(True)
+            self._next = 0.0
 
         def told(done: int) -> None:
             with self._lock:
