@@ -42,7 +42,7 @@ class Host:
         self.answers({})
 
     def answers(self, answers: dict[str, tuple[int, str, str]]) -> None:
-        (self.home / "answers").write_text(json.dumps(answers))
+        (self.home / "answers").write_text(json.dumps({"inspect": (0, "null", ""), **answers}))
 
     def calls(self) -> list[tuple[list[str], list[str]]]:
         path = self.home / "calls"
@@ -66,7 +66,8 @@ def host(tmp_path: Path) -> Host:
 def test_it_makes_one_container_by_one_file_whatever_the_environment_says(host: Host) -> None:
     done = host.create(COMPOSE_FILE="/x", COMPOSE_PROFILES="y", DOCKER_HOST="tcp://z", COMFYUI_TOKEN="t")
     assert (done.returncode, done.stderr) == (0, "")
-    ((words, names),) = host.calls()
+    (words, names), (_looks, names_too) = host.calls()
+    assert names == names_too
     assert words[-3:] == ["create", "--no-build", "a"]
     assert words[words.index("--env-file") + 1] == "/dev/null"
     assert words[words.index("--project-name") + 1] == "comfyui"
@@ -115,6 +116,16 @@ def test_what_the_engine_refuses_is_told_with_the_mend_where_the_module_looks(ho
     assert (done.returncode, done.stderr) == (1, f"comfyui-start: {told}\n")
     # The module that starts instances finds reasons by this.
     assert _systemd._OURS.search(done.stderr)
+
+
+def test_what_a_container_that_is_there_already_lacks_now_is_named(host: Host) -> None:
+    mounts = [{"Type": "bind", "Source": str(host.home)}, {"Type": "bind", "Source": str(host.home / "output")}]
+    host.answers({"inspect": (0, json.dumps(mounts), "")})
+    done = host.create()
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"comfyui-start: {host.home}/output is missing and nothing is made up in its place")
+    (host.home / "output").mkdir()
+    assert host.create().returncode == 0
 
 
 def test_without_a_client_it_says_so(host: Host) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -82,6 +83,12 @@ def create(file: Path, name: str) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         project = ["--env-file", "/dev/null", "--project-name", PROJECT, "--file", str(file)]
         docker("compose", "--progress", "plain", *project, "create", "--no-build", name)
+    # The engine checks a container that is there already only when it starts, and keeps no record of what it said.
+    for mount in (
+        json.loads(docker("container", "inspect", "--format", "{{json .HostConfig.Mounts}}", f"{PROJECT}-{name}")) or []
+    ):
+        if mount["Type"] == "bind" and not os.path.exists(mount["Source"]):
+            raise ContainerError(told(f"bind source path does not exist: {mount['Source']}"))
 
 
 def ended(name: str) -> None:
