@@ -135,6 +135,45 @@ def test_polling_where_no_websocket_can_be_had(server: Server, monkeypatch: pyte
     assert seen.by == "polling"
 
 
+def test_neither_way_of_following_works_without_the_token(server: Server) -> None:
+    with pytest.raises(_websocket.WebSocketRefused) as caught:
+        _websocket.connect(server.url, "/ws?clientId=x", token=TOKENS["dot"])
+    assert caught.value.status == 401
+    with pytest.raises(WorkflowError, match=r"refuses the token [0-9a-f]{12} \(status 401\)"):
+        run.follow(client(server.url, TOKENS["dot"]), "x", "us", 1, run.Seen())
+
+
+class WithCard(run.Client):
+    """The edge: a server with two cards, of which more and more is in use, and then less."""
+
+    used = iter([1, 7, 3])
+
+    def json(self, method: str, path: str, content: Any = None) -> Any:
+        """Answer /system_stats as such a server would."""
+        if path != "/system_stats":
+            return super().json(method, path, content)
+        free = 10 - next(self.used, 3)
+        card = {"type": "cuda", "vram_total": 10, "vram_free": free}
+        return {"devices": [card, {**card, "vram_free": 8}, {"type": "cpu", "vram_total": 99, "vram_free": 0}]}
+
+
+def test_the_peak_of_vram_is_of_all_cards_while_the_job_runs(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "POLL", 0.02)
+    door = tmp_path / "door"
+    here = WithCard(server.url, TOKENS["letter"], timeout=10)
+    job, seen = str(uuid.uuid4()), run.Seen()
+    here.submit(gated(door), job, "us")
+    until(Path(f"{door}.reached").exists)
+    run.follow(here, job, "us", 0.5, seen)
+    assert seen.vram == 7 + 2
+    door.touch()
+    lean = run.Seen()
+    assert run.follow(here, job, "us", 20, lean, lean=True)["state"] == "done"
+    assert lean.vram is None, "what is measured is not disturbed"
+
+
 def test_saving_leaves_nothing_half_written_and_no_way_out(tmp_path: Path) -> None:
     path = run.save(b"x" * 10, str(tmp_path), "../../etc/pass wd")
     assert path == str(tmp_path / "pass wd")
