@@ -186,7 +186,8 @@ def compare(runs: Sequence[Mapping[str, Any]], baseline: str | None) -> dict[str
     rows = []
     for name, figure in FIGURES.items():
         values = {one["label"]: one["figures"][name] for one in runs}
-        told = {key: value for key, value in values.items() if value is not None}
+        # As they are shown: what looks alike is alike.
+        told = {key: round(value, figure.digits) for key, value in values.items() if value is not None}
         if not told:
             continue
         against = values.get(str(base))

@@ -13,7 +13,7 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils._html import text
 Point = tuple[float, float]
 
 WIDTH = 360
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 10, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 18, 10, 34
 _HEIGHT = 210
 _COLOURS = 6
 _BAR = 40
@@ -22,7 +22,7 @@ STYLE = """
 :root { --p0: #2f6fd0; --p1: #c2571a; --p2: #12803c; --p3: #8a45b8; --p4: #b02a5b; --p5: #52606f; }
 @media (prefers-color-scheme: dark) { :root { --p0: #7fb0ff; --p1: #f2a065; --p2: #74d99b; --p3: #cf9cf2;
   --p4: #ff8fb4; --p5: #aab6c6; } }
-figure { margin: 0 0 1.2rem; max-width: 46rem; }
+figure { margin: 0 0 1.2rem; max-width: 36rem; }
 figcaption { font-weight: 600; margin-bottom: .3rem; }
 svg { display: block; width: 100%; height: auto; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--soft-ink); }

@@ -108,6 +108,8 @@ def test_side_by_side() -> None:
     assert rows["s_per_image"]["best"] == ["a"]
     assert rows["queue"]["best"] == [], "alike"
     assert "cold_start" not in rows
+    near = judge.document([run("a", cold_start=31.001), run("b", cold_start=31.002)], [], None)
+    assert near["comparison"]["rows"][0]["best"] == [], "what looks alike"
     with pytest.raises(judge.BenchmarkError, match="no run is called 'c'; there is: a, b"):
         judge.document([run("a"), run("b")], [], "c")
     with pytest.raises(judge.BenchmarkError, match="two runs are called 'a'"):
