@@ -23,7 +23,7 @@ TOKEN_FILE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup engine engine-stop images repos hosts site validate audit rotate discover diagnose benchmark operate upgrade adopt down password \
-  contract attack browser lint unit sanity field molecule test bench bench-rotation clean
+  contract attack browser lint unit sanity field molecule test bench bench-rotation bench-rotation-scale clean
 
 help: ## list the targets
 	@echo "make TARGET [INVENTORY=inventories/...] [ANSIBLE_ARGS=...] [PYTEST_ARGS=...]"; echo
@@ -118,6 +118,9 @@ bench: setup ## measure; prints a table and JSON
 
 bench-rotation: setup ## rotate three times under load on local hosts; prints JSON
 	@$(PY) tests/bench/rotation.py
+
+bench-rotation-scale: setup ## rotate 10 to 200 clients with their servers on this machine; prints a table and JSON
+	@$(PY) tests/bench/rotation_scale.py
 
 clean: ## remove caches and reports; credentials, images and .venv stay
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible reports tests/output
