@@ -18,6 +18,7 @@ class FilterModule:
         """Return the filters by name."""
         functions: list[t.Callable[..., t.Any]] = [
             _benchmark_plan.benchmark_instances,
+            _benchmark_plan.benchmark_limits,
             _benchmark_plan.benchmark_one,
             _benchmark_plan.benchmark_run,
             _benchmark_plan.benchmark_work,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.genai.comfyui.plugins.plugin_utils._benchmark import check_settings
+
 Json = dict[str, Any]
 
 # Sets whose own workflow needs nothing but the set.
@@ -64,6 +66,11 @@ def benchmark_instances(declared: Sequence[Mapping[str, Any]], name: str, profil
     return [
         {**one, "launch_args": changed} if str(one.get("name", "default")) == name else dict(one) for one in declared
     ]
+
+
+def benchmark_limits(thresholds: Mapping[str, Any]) -> dict[str, float]:
+    """Return thresholds as numbers. Raises ValueError for one that is not known, or is no number."""
+    return check_settings(thresholds)
 
 
 def benchmark_run(measured: Mapping[str, Any], instance: str, profile: Mapping[str, Any], restarted: Any) -> Json:
