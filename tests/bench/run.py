@@ -22,6 +22,7 @@ import typing as t
 from pathlib import Path
 
 import audit
+import download
 import guard
 import yaml
 from discovery import discovery
@@ -160,6 +161,8 @@ def table(results: Json, limits: list[tuple[str, float, str, float]]) -> str:
         one = results["discovery"]
         tree = f"{one['files']} files, {one['bytes'] / 1e6:.0f} MB"
         lines += ["", f"scan of {tree}: {one['scan_s']:.2f} s; grep -rF '$2': {one['grep_s']:.2f} s"]
+    if "models" in results:
+        lines += ["", *download.lines(results["models"])]
     if "guard" in results:
         lines += ["", *guard.lines(results["guard"])]
     lines.append("")
@@ -191,6 +194,9 @@ def main() -> None:
             ("reconcile / ping, most hosts", results["reconcile"]["rows"][-1]["ratio"], "<=", 1.5),
             ("builtin tasks / reconcile", results["reconcile"]["builtin_over_ours"], ">=", 8.0),
         ]
+        say("a download beside curl")
+        results["models"] = download.models(where, options.runs, bench.environment, bench.python())
+        limits += download.limits(results["models"])
         say("requests through the guard and without it")
         results["guard"] = guard.guard(where)
         limits += guard.limits(results["guard"])
