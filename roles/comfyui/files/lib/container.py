@@ -82,7 +82,7 @@ def create(file: Path, name: str) -> None:
     with (file.parent / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         project = ["--env-file", "/dev/null", "--project-name", PROJECT, "--file", str(file)]
-        docker("compose", "--progress", "plain", *project, "create", "--no-build", name)
+        docker("compose", *project, "create", "--no-build", name)
     # The engine checks a container that is there already only when it starts, and keeps no record of what it said.
     for mount in (
         json.loads(docker("container", "inspect", "--format", "{{json .HostConfig.Mounts}}", f"{PROJECT}-{name}")) or []
