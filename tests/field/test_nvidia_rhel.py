@@ -41,7 +41,7 @@ def host() -> Iterator[RhelHost]:
 def wanted(host: RhelHost, branch: str = "580", variant: str = "") -> Arguments:
     """Return the module's arguments for a driver, as the role's plan makes them."""
     system = {"distribution": "rocky", "release": "9.6", "arch": "x86_64", "kernel": KERNEL}
-    asked = {"branch": branch, "repo_base": f"file:///srv/rpm{variant}", "min_version": ""}
+    asked: Arguments = {"branch": branch, "repo_base": f"file:///srv/rpm{variant}", "min_version": ""}
     asked |= {"key_url": "file:///srv/rpm/keys/right.asc", "fingerprints": [host.fingerprint()]}
     plan = gpu_plan(system, asked)
     keys = ("repositories", "packages", "wanted", "hold", "hold_except")
