@@ -188,6 +188,10 @@ def refused(source: Any, status: int, headers: Any) -> Exception:
             return FetchError(
                 "forbidden", f"{source.shown} is gated: accept its terms on the hub, and give a token of that account"
             )
+        if headers.get("X-Error-Code") == "RepoNotFound":
+            # A hub does not tell strangers which of its repositories exist.
+            hint = "check its name, and give a token of an account that sees it"
+            return FetchError("missing", f"{source.shown}: the repository does not exist, or is private; {hint}")
         how = "refuses the token" if source.token is not None else "wants a token; give one"
         return FetchError("forbidden", f"{source.shown} {how} (status {status})")
     if status in (404, 410):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -104,8 +105,9 @@ class Meter:
 
     def close(self) -> None:
         """Take the note away."""
-        with suppress(OSError):
-            os.unlink(self._path)
+        for one in (self._path, self._path + ".new"):
+            with suppress(OSError):
+                os.unlink(one)
 
     def _write(self, now: bool) -> None:
         if not now and time.monotonic() < self._next:
@@ -146,17 +148,17 @@ def carry_out(steps: list[Step], record: Record, settings: Settings, meter: Mete
         step = steps[number]
         try:
             done = _do(step, record, settings, meter)
+            results[number].update(done)
+            with lock:
+                if step.action != "none":
+                    record.note(step.model.path, done["sha256"], laid=step.action != "verify" or step.replaces)
+                    record.write()
         except (FetchError, ModelError, OSError) as error:
-            results[number]["status"] = "failed"
+            # A file that is there, and only not on record, is verified by the next run.
+            results[number].setdefault("status", "failed")
             failures.append(_in_words(step, record, error))
-            return
         finally:
             meter.end(step.model.path)
-        with lock:
-            if step.action != "none":
-                record.note(step.model.path, done["sha256"], laid=step.action != "verify" or step.replaces)
-                record.write()
-        results[number].update(done)
 
     with ThreadPoolExecutor(max(1, settings.parallel)) as pool:
         list(pool.map(one, range(len(steps))))
@@ -176,15 +178,26 @@ class ModelsFailed(ModelError):
 
 def _in_words(step: Step, record: Record, error: Exception) -> str:
     target = os.path.join(record.folder, step.model.path)
-    if isinstance(error, FetchError) and error.kind == "space":
+    plain = isinstance(error, OSError) and not isinstance(error, (FetchError, ModelError))
+    full = plain and getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    if full or (isinstance(error, FetchError) and error.kind == "space"):
         mount = mount_of(os.path.dirname(target))
-        part = os.path.join(os.path.dirname(target), f".{step.model.name}.part")
-        have = os.path.getsize(part) if os.path.exists(part) else 0
-        lacking = f"{max(0, (step.model.size or 0) - have)} more bytes" if step.model.size else "more"
-        return f"{target}: {mount} is full; free {lacking} and run again, what has come so far is kept"
-    if isinstance(error, OSError) and not isinstance(error, (FetchError, ModelError)):
-        return f"{target}: {error.strerror}"
-    return str(error)
+        lacking = _lacking(step, target)
+        free = f"free {lacking} more bytes" if lacking else "free some more"
+        return f"{target}: {mount} is full; {free} and run again, what has come so far is kept"
+    return f"{target}: {getattr(error, 'strerror', error)}" if plain else str(error)
+
+
+def _lacking(step: Step, target: str) -> int:
+    """Return the bytes that are still to come, as far as known."""
+    if os.path.exists(target) and not step.replaces:
+        return 0
+    part = os.path.join(os.path.dirname(target), f".{step.model.name}.part")
+    total = step.model.size or 0
+    with suppress(OSError, ValueError, KeyError), open(part + ".json", encoding="utf-8") as known:
+        total = total or int(json.load(known)["size"])
+    have = os.path.getsize(part) if os.path.exists(part) else 0
+    return max(0, total - have)
 
 
 def _do(step: Step, record: Record, settings: Settings, meter: Meter) -> dict[str, Any]:
@@ -250,6 +263,8 @@ def _link(step: Step, target: str, settings: Settings) -> dict[str, Any]:
         try:
             _one_link(way, source, temporary, settings)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
             refused.append(f"{way}: {error.strerror}")
             continue
         os.replace(temporary, target)

@@ -121,10 +121,14 @@ class Record:
         """Replace the file."""
         content = json.dumps({"schema": 1, "files": self.entries}, indent=1, sort_keys=True) + "\n"
         descriptor, temporary = tempfile.mkstemp(prefix=RECORD, dir=self.folder)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(content)
-            os.fchmod(stream.fileno(), 0o644)
-        os.replace(temporary, os.path.join(self.folder, RECORD))
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(content)
+                os.fchmod(stream.fileno(), 0o644)
+            os.replace(temporary, os.path.join(self.folder, RECORD))
+        except OSError:
+            os.unlink(temporary)
+            raise
 
     def known(self, path: str, found: os.stat_result) -> str | None:
         """Return the sha256 that was verified for this very file; None when it was not, or has changed since."""

@@ -25,6 +25,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._model_http import F
 DATA = random.Random(7).randbytes(5_000_000)
 DIGEST = hashlib.sha256(DATA).hexdigest()
 KEY = "org/repo/split/a b.safetensors"
+NO_REPO = ("status", 401, {"X-Error-Code": "RepoNotFound"})
 
 
 def source(hub: Hub, token: str | None = None, timeout: float = 5) -> Source:
@@ -152,6 +153,7 @@ def test_a_busy_server_is_asked_again_after_what_it_says(hub: Hub, tmp_path: Pat
         (lambda hub: hub.gated.add("org/repo"), "forbidden", "is gated: accept its terms on the hub"),
         (lambda hub: hub.files.clear(), "missing", r"does not exist \(status 404\); check repository, revision, path"),
         (lambda hub: hub.troubles["hub"].append(("status", 401, {})), "forbidden", "wants a token; give one"),
+        (lambda hub: hub.troubles["hub"].append(NO_REPO), "missing", "the repository does not exist, or is private"),
         (lambda hub: hub.troubles["storage"].append(("page",)), "page", "is a web page, not a file"),
         (lambda hub: hub.files.update({KEY: DATA[:-1]}), "size", "has 4999999 bytes, wanted are 5000000"),
     ],

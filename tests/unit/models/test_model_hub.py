@@ -30,6 +30,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._model_hub import Hu
 DATA = random.Random(7).randbytes(5_000_000)
 DIGEST = hashlib.sha256(DATA).hexdigest()
 KEY = "org/repo/split/a b.safetensors"
+NO_REPO = ("status", 401, {"X-Error-Code": "RepoNotFound"})
 PATH = f"/org/repo/resolve/{REVISION}/split/a%20b.safetensors"
 PYTHONS = [sys.executable, *filter(None, os.environ.get("HUB_PYTHONS", "").split(":"))]
 
@@ -252,6 +253,7 @@ def test_a_busy_hub_is_asked_again_after_what_it_says(hub: Hub, library: Library
         (lambda hub: hub.gated.add("org/repo"), "forbidden", "is gated: accept its terms on the hub"),
         (lambda hub: hub.files.clear(), "missing", r"does not exist \(status 404\); check repository, revision, path"),
         (lambda hub: hub.troubles["hub"].append(("status", 401, {})), "forbidden", "wants a token; give one"),
+        (lambda hub: hub.troubles["hub"].append(NO_REPO), "missing", "the repository does not exist, or is private"),
         (lambda hub: hub.troubles["storage"].append(("page",)), "page", "is a web page, not a file"),
         (lambda hub: hub.troubles["hub"].append(("page",)), "page", "does not answer as a hub does"),
         (lambda hub: hub.files.update({KEY: DATA[:-1]}), "size", "has 4999999 bytes, wanted are 5000000"),
