@@ -68,7 +68,8 @@ def script(streams: t.Sequence[str], install: t.Sequence[str], run: bool) -> str
 def read_transaction(text: str, installed: t.Mapping[str, str]) -> Transaction:
     """Read dnf's table. A long name stands on a line of its own, before the rest of its row."""
     found = Transaction()
-    kind, words = "", []  # type: str, list[str]
+    kind = ""
+    words: list[str] = []
     for line in text.splitlines():
         if not line.startswith(" "):
             heading = line.rstrip(":").strip()
