@@ -81,9 +81,9 @@ def rotate(field: Field, *arguments: str, **environment: str) -> subprocess.Comp
     return field.play("playbooks/rotate.yml", *arguments, **environment)
 
 
-def killed(field: Field, name: str) -> str:
+def killed(field: Field, name: str, *arguments: str) -> str:
     """Run rotate.yml and kill the controller when it comes to a task whose name holds *name*."""
-    done = rotate(field, STOP_AT_NAME=name, **CALLBACK)
+    done = rotate(field, *arguments, STOP_AT_NAME=name, **CALLBACK)
     assert done.returncode == -9, f"{name} was never reached: {done.stdout[-4000:]}"
     return done.stdout + done.stderr
 

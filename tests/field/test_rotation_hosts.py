@@ -10,10 +10,12 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from callers import calling, current, killed, main_credential, overlap, process, rotate, status
+from callers import calling, current, killed, main_credential, process, rotate, status
 from field_hosts import APP, CACHE, PROJECT, Field
+from rotation_ends import ready, settled
 from test_leaks import leaks
 
+__all__ = ["ready"]
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 ACCEPT = f"{APP}/login/ACCEPT.json"
@@ -22,33 +24,11 @@ DEATHS = (
     "Bring every host in line and look",
     "Put the token into PASSWORD that belongs there now",
     "Know that it moved",
-    "Know when the files were written",
+    "and when its files were written last",
     "Bring every host to what is wanted now",
     "See which versions get in",
     "Bring every host to what is wanted now",
 )
-
-
-@pytest.fixture
-def ready(converged: Field) -> Field:
-    """Return the hosts, with no rotation running and no overlap to wait for."""
-    overlap(converged, 0)
-    if main_credential(converged)["rotation"] is not None:
-        rotate(converged, "-e", "comfyui_rotation_reason=compromise")
-    return converged
-
-
-def settled(field: Field, was: tuple[str, str]) -> None:
-    """Assert that a rotation is over: the former token is refused and forgotten, everything agrees with the truth."""
-    item = main_credential(field)
-    version, token = current(field)
-    assert version != was[0]
-    assert item["rotation"] is None
-    assert list(item["versions"]) == [version]
-    assert was[0] in [one["version"] for one in item["retired"]]
-    assert (status(field, was[1]), status(field, token)) == (401, 200)
-    audit = field.play("playbooks/audit.yml")
-    assert audit.returncode == 0, audit.stdout[-4000:]
 
 
 def files(field: Field) -> str:
