@@ -30,7 +30,7 @@ PLAY = """
         name: site
         hosts: "{{ groups.comfyui_servers }}"
         instances: comfyui_instance_result
-        smoke: comfyui_smoke_results
+        smoke: qwen_models_smoke_results
         dir: reports
         fail_on: never
 """
