@@ -150,7 +150,7 @@ class _Planner:
             works = (
                 "nvidia_gpu_driver_source: cuda_repo"
                 if source == "distro" and self.family == "debian"
-                else (f"nvidia_gpu_driver_branch: {LATEST if self.key == 'debian13' else 580}")
+                else f"nvidia_gpu_driver_branch: {max(LATEST if self.key == 'debian13' else 580, numbers(floor)[0])}"
             )
             self.refuse("F1", where=where, floor=floor, works=works, branch=branch)
         if source == "distro" and module == "open" and self.family == "debian":

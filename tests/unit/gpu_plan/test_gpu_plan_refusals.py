@@ -26,6 +26,7 @@ CASES: list[tuple[str, Json, Json, str, str, Json]] = [
     ("debian12", {}, {"source": "distro"}, "F1", 'nvidia_gpu_driver_min_version: "535"', {"min_version": "535"}),
     ("debian13", {}, {"source": "distro"}, "F1", "needs 580 or newer", {"min_version": ""}),
     ("ubuntu2404", {}, {"branch": "570"}, "F1", "Set nvidia_gpu_driver_branch: 580", {"branch": "580"}),
+    ("rocky9", {}, {"min_version": "590"}, "F1", "Set nvidia_gpu_driver_branch: 590", {"branch": "590"}),
     ("rocky9", {}, {"version": "575.10-1"}, "F1", "575.10-1", {"version": "580.10-1"}),
     ("debian13", {}, {"source": "distro", "module": "open", "min_version": "", "cdi": False}, "F2", "does not build",
      {"module": "proprietary"}),
