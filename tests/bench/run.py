@@ -22,6 +22,7 @@ import typing as t
 from pathlib import Path
 
 import audit
+import compose
 import download
 import guard
 import yaml
@@ -161,6 +162,8 @@ def table(results: Json, limits: list[tuple[str, float, str, float]]) -> str:
         one = results["discovery"]
         tree = f"{one['files']} files, {one['bytes'] / 1e6:.0f} MB"
         lines += ["", f"scan of {tree}: {one['scan_s']:.2f} s; grep -rF '$2': {one['grep_s']:.2f} s"]
+    if "compose" in results:
+        lines += ["", *compose.lines(results["compose"])]
     if "models" in results:
         lines += ["", *download.lines(results["models"])]
     if "guard" in results:
@@ -178,6 +181,7 @@ def main() -> None:
     parser.add_argument("--hosts", default="1,5,10,50", help="numbers of pseudo-hosts, ascending")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--site", default="inventories/demo", help="inventory of running hosts; empty leaves it out")
+    parser.add_argument("--compose", action="store_true", help="also measure containers, on a host of its own")
     parser.add_argument("--json", type=Path, default=ROOT / "reports" / "bench.json")
     options = parser.parse_args()
     where = Path(tempfile.mkdtemp(prefix="comfyui-bench-"))
@@ -200,6 +204,10 @@ def main() -> None:
         say("requests through the guard and without it")
         results["guard"] = guard.guard(where)
         limits += guard.limits(results["guard"])
+        if options.compose:
+            say("a server in containers, one with systemd")
+            results["compose"] = compose.compose(options.runs)
+            limits += compose.limits(results["compose"])
         password_file = ROOT / ".cache" / "demo" / "vault-password"
         if options.site and password_file.exists():
             results["site"] = site(bench, options.site, str(password_file))
