@@ -4,9 +4,9 @@
 """What runs in ComfyUI's own Python environment: one file of a hub, brought by ``huggingface_hub``.
 
 Its text is given to that environment's interpreter on standard input, followed by one JSON line: ``url``, ``token``,
-``timeout``, ``chunk``, ``descriptor`` (the open file to write to), or only ``{"probe": true}``. It answers in JSON
-lines on standard output: ``asked`` with what the hub says; then, told by the line ``{"have": …, "total": …}`` where to
-go on, ``done`` with the bytes that are there (and ``restarted`` when the file was begun anew), and ``end``; or
+``timeout``, ``chunk``, ``xet``, ``descriptor`` (the open file to write to), or only ``{"probe": true}``. It answers in
+JSON lines on standard output: ``asked`` with what the hub says; then, told by the line ``{"have": …, "total": …}``
+where to go on, ``done`` with the bytes that are there (and ``restarted`` when the file was begun anew), and ``end``; or
 ``error``. Closing its standard input ends it at once.
 
 The library's own ``hf_hub_download`` is not used: since 1.0 it throws away what came before a kill.
@@ -19,13 +19,17 @@ import importlib
 import inspect
 import json
 import os
+import shutil
 import sys
+import tempfile
 import threading
 import typing as t
 from urllib.parse import urlsplit
 
 Json = dict[str, t.Any]
 
+OUT: list[t.Any] = [sys.stdout]
+SCRATCH = [""]
 _PAGES = (b"<!doctype html", b"<html")
 
 
@@ -35,8 +39,8 @@ class Refused(Exception):
 
 def say(**said: t.Any) -> None:
     """Write one line."""
-    sys.stdout.write(json.dumps(said) + "\n")
-    sys.stdout.flush()
+    OUT[0].write(json.dumps(said) + "\n")
+    OUT[0].flush()
 
 
 def part(name: str = "") -> t.Any:
@@ -136,22 +140,57 @@ def bring(asked: Json) -> None:
     said = hub.get_hf_file_metadata(url, token=token, timeout=asked["timeout"], library_name="genai.comfyui")
     if not said.commit_hash or not said.etag:
         raise Refused("strange")
-    say(asked={"size": said.size, "etag": said.etag})
+    streams = said.xet_file_data and asked.get("xet") and hasattr(xet(), "XetSession")
+    say(asked={"size": said.size, "etag": said.etag, "xet": bool(streams)})
     where = json.loads(sys.stdin.readline())
     threading.Thread(target=end_with_the_caller, daemon=True).start()
     headers = file_download.build_hf_headers(token=token, library_name="genai.comfyui")
     if origin(said.location) != origin(url):
         headers.pop("authorization", None)
     sink = Sink(asked["descriptor"], where["have"], where["total"])
+    if streams:
+        by_xet(said.xet_file_data, url, token, where, sink)
+        say(end=sink.tell())
+        return
     given = {"headers": headers, "resume_size": where["have"], "expected_size": where["total"]}
     file_download.http_get(said.location, sink, **given)
     say(end=sink.tell())
+
+
+def xet() -> t.Any:
+    """Return hf_xet, or None."""
+    try:
+        return importlib.import_module("hf_xet")
+    except ImportError:
+        return None
+
+
+def by_xet(file: t.Any, url: str, token: t.Any, where: Json, sink: Sink) -> None:
+    """Fetch from where the file ends by the other transport, which hands over the bytes in their order."""
+    headers = part(".file_download").build_hf_headers(token=token, library_name="genai.comfyui")
+    given: Json = {"token_refresh_url": file.refresh_route, "token_refresh_headers": headers}
+    if origin(file.refresh_route) != origin(url):
+        headers.pop("authorization", None)
+        given = {}
+    lent = part(".utils._xet").refresh_xet_connection_info(file_data=file, headers=headers)
+    given.update({"token": lent.access_token, "token_expiry_unix_secs": lent.expiration_unix_epoch})
+    # It wants a place for logs and the like; read when the session begins.
+    os.environ["HF_HOME"] = SCRATCH[0] = tempfile.mkdtemp(prefix="genai-comfyui-xet-")
+    try:
+        group = xet().XetSession().new_download_stream_group(endpoint=lent.endpoint, **given)
+        wanted = xet().XetFileInfo(file.file_hash, where["total"])
+        for data in group.download_stream(wanted, start=where["have"] or None):
+            sink.write(data)
+    finally:
+        shutil.rmtree(SCRATCH[0], ignore_errors=True)
 
 
 def end_with_the_caller() -> None:
     """Wait for the end of standard input, which a killed caller closes too."""
     while sys.stdin.read(1):
         pass
+    if SCRATCH[0]:
+        shutil.rmtree(SCRATCH[0], ignore_errors=True)
     os._exit(3)
 
 
@@ -182,11 +221,17 @@ def probe() -> Json:
         inspect.signature(getattr(file_download, name))
     if not hasattr(hub, "set_client_factory") and not hasattr(hub, "configure_http_backend"):
         raise AttributeError("configure_http_backend")
-    return {"version": hub.__version__, "python": sys.version.split()[0]}
+    versions = importlib.import_module("importlib.metadata")
+    found = versions.version("hf-xet") if hasattr(xet(), "XetSession") else None
+    return {"version": hub.__version__, "xet": found}
 
 
 def main() -> None:
     """Do what the first line says."""
+    # Libraries write their complaints to standard output too.
+    OUT[0] = os.fdopen(os.dup(1), "w")
+    with open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), 1)
     try:
         asked = json.loads(sys.stdin.readline())
         if asked.get("probe"):

@@ -39,6 +39,7 @@ _BOOT = "import sys;n=int(sys.stdin.buffer.readline());exec(compile(sys.stdin.bu
 # Where nobody can make a directory: the library shall keep nothing.
 _NOWHERE = "/dev/null/genai-comfyui"
 _PROBE_LIMIT = 60.0
+_PATIENCE = 1.0
 # The library waits by itself where the server tells it to.
 _SILENCE = 600.0
 
@@ -49,6 +50,8 @@ class Library:
 
     python: str
     version: str
+    xet: str | None = None
+    """The version of hf-xet, where it is there and shall be used."""
 
 
 def _environment(ca_path: str | None) -> dict[str, str]:
@@ -70,7 +73,7 @@ def _program() -> bytes:
 
 
 class _Child:
-    """The library's process. Close it; where it is not asked to end, it is killed."""
+    """The library's process. Close it: it ends by itself, or is killed."""
 
     def __init__(self, python: str, asked: Mapping[str, Any], ca_path: str | None = None) -> None:
         given: dict[str, Any] = {"pass_fds": [asked["descriptor"]] if "descriptor" in asked else []}
@@ -90,15 +93,17 @@ class _Child:
         program = _program()
         self.send(b"%d\n" % len(program) + program + json.dumps(asked).encode() + b"\n")
 
+    def _in(self) -> Any:
+        return self._process.stdin
+
     def _out(self) -> Any:
         return self._process.stdout
 
     def send(self, data: bytes) -> None:
         """Write to it; one that has ended says so by what can be read of it."""
         with suppress(BrokenPipeError):
-            pipe: Any = self._process.stdin
-            pipe.write(data)
-            pipe.flush()
+            self._in().write(data)
+            self._in().flush()
 
     def read(self, limit: float) -> dict[str, Any]:
         """Return what it says next, {} at its end. Raises TimeoutError after *limit* seconds of silence."""
@@ -117,13 +122,14 @@ class _Child:
     def close(self) -> None:
         """End it."""
         with suppress(OSError):
+            self._in().close()
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
             self._process.kill()
-        self._process.wait()
+            self._process.wait()
         self._selector.close()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        self._out().close()
 
 
 def find_library(python: str) -> tuple[Library | None, str]:
@@ -141,7 +147,7 @@ def find_library(python: str) -> tuple[Library | None, str]:
     finally:
         child.close()
     if "probe" in said:
-        return Library(python, said["probe"]["version"]), ""
+        return Library(python, said["probe"]["version"], said["probe"]["xet"]), ""
     names = said.get("error", {}).get("names") or []
     if "ModuleNotFoundError" in names:
         return None, f"the environment of {python} has no huggingface_hub"
@@ -157,6 +163,8 @@ class HubSource:
     token: str | None = field(default=None, repr=False)
     ca_path: str | None = None
     timeout: float = 30.0
+    by: str = field(default="hub", init=False)
+    """By which of the library's transports it came: ``hub`` or ``xet``."""
     _child: _Child | None = field(default=None, init=False, repr=False)
 
     @property
@@ -168,11 +176,16 @@ class HubSource:
         """Return what the hub says of the file; see _model_fetch.Source."""
         self.close()
         asked = {"url": self.url, "token": self.token, "timeout": self.timeout, "descriptor": stream.fileno()}
-        self._child = _Child(self.library.python, {**asked, "chunk": _model_hash.CHUNK}, self.ca_path)
+        self._child = _Child(
+            self.library.python,
+            {**asked, "chunk": _model_hash.CHUNK, "xet": self.library.xet is not None},
+            self.ca_path,
+        )
         said = self._read(self._child)
         if "asked" not in said:
             raise self._failure(said, "", 0)
         size, mark = said["asked"]["size"], said["asked"]["etag"]
+        self.by = "xet" if said["asked"]["xet"] else "hub"
         return Remote(size, mark, digest_in(mark))
 
     def receive(self, stream: io.FileIO, part: str, total: int, progress: Progress, hasher: Hasher) -> int:

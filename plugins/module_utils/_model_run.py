@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.genai.comfyui.plugins.module_utils._model_fetch import fetch
@@ -52,8 +52,8 @@ class Settings:
     owner: tuple[int, int] | None = None
 
 
-def choose(downloader: str, python: str, steps: list[Step]) -> tuple[Library | None, dict[str, Any]]:
-    """Return the library to use, None for our own HTTP, and what to say of it: ``name``, ``why``, ``version``.
+def choose(downloader: str, python: str, steps: list[Step], xet: bool = False) -> tuple[Library | None, dict[str, Any]]:
+    """Return the library to use, None for our own HTTP, and what to say of it: ``name``, ``why``, ``version``, ``xet``.
 
     :raises ModelError: *downloader* is ``hub``, and *python* has none.
     """
@@ -64,7 +64,8 @@ def choose(downloader: str, python: str, steps: list[Step]) -> tuple[Library | N
     library, lack = find_library(python)
     if library is not None:
         why = "asked for" if downloader == "hub" else "its environment has it"
-        return library, {"name": "hub", "why": why, "version": library.version}
+        library = library if xet else replace(library, xet=None)
+        return library, {"name": "hub", "why": why, "version": library.version, "xet": library.xet}
     if downloader == "hub":
         raise ModelError(f"downloader is hub, but {lack}; set hub_python, or downloader=http")
     return None, {"name": "http", "why": lack}
@@ -316,7 +317,7 @@ def _download(step: Step, target: str, settings: Settings, meter: Meter) -> dict
             failures.append(error)
             continue
         _finish(target, settings)
-        by = "hub" if isinstance(source, HubSource) else "http"
+        by = source.by if isinstance(source, HubSource) else "http"
         return {"status": "downloaded", "verified": "streamed", "source": source.shown, "downloader": by, **done}
     raise FetchError(failures[0].kind, "; ".join(str(failure) for failure in failures))
 

@@ -81,6 +81,12 @@ options:
     type: str
     choices: [auto, hub, http]
     default: auto
+  xet:
+    description:
+      - Whether C(huggingface_hub) may use C(hf-xet), where its environment has it and the file is kept so.
+      - It fetches large pieces ahead, several at a time; a kill then costs more than one chunk. Hence not the default.
+    type: bool
+    default: false
   hub_python:
     description: The Python interpreter of the environment that has C(huggingface_hub), as ComfyUI's own has.
     type: path
@@ -185,13 +191,15 @@ files:
       description: How it came from a store.
       type: str
     downloader:
-      description: What fetched it, V(hub) or V(http).
+      description: What fetched it, V(hub), V(xet) or V(http).
       type: str
 downloader:
-  description: What fetches files of a repository, as C(name), C(why), and for V(hub) the library's C(version).
+  description:
+    - What fetches files of a repository, as C(name), C(why), and for V(hub) the library's C(version).
+    - Also the version of C(xet), if that may be used.
   returned: with O(state=present), outside check mode
   type: dict
-  sample: {name: hub, why: its environment has it, version: 2.4.0}
+  sample: {name: hub, why: its environment has it, version: 2.4.0, xet: null}
 progress:
   description: By path, bytes C(done) and C(total), and what the rate is to be reckoned from.
   returned: with O(state=progress)
@@ -262,6 +270,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "absent", "progress"], "default": "present"},
             "endpoints": {"type": "list", "elements": "str", "default": []},
             "downloader": {"type": "str", "choices": ["auto", "hub", "http"], "default": "auto"},
+            "xet": {"type": "bool", "default": False},
             "hub_python": {"type": "path", "default": "/opt/comfyui/venv/bin/python"},
             "token": {"type": "str", "no_log": True},
             "stores": {"type": "list", "elements": "path", "default": []},
@@ -305,7 +314,7 @@ def main() -> None:
             mode = int(params["mode"], 8)
         except ValueError:
             raise ModelError(f"mode {params['mode']!r} is not octal, such as 0644") from None
-        library, said = choose(params["downloader"], params["hub_python"], steps)
+        library, said = choose(params["downloader"], params["hub_python"], steps, params["xet"])
         more["downloader"] = said
         settings = Settings(
             library=library,

@@ -9,6 +9,7 @@ It stands in for a hub that cannot be reached from a test; what it answers is wh
 from __future__ import annotations
 
 import hashlib
+import json
 import select
 import threading
 import time
@@ -21,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 REVISION = "c232bcb51c1523899c62d6dcaa960b2627668de5"
 TOKEN = "hf_" + "abcdefghij" * 3
+PIECE = 65536
 
 
 @dataclass
@@ -52,6 +54,8 @@ class Hub:
     storage_url: str = ""
     plain_marks: bool = False
     """Whether the hub names no sha256, as for files it does not keep as large ones."""
+    xet: bool = False
+    """Whether files are also kept in pieces, for the library's other transport."""
 
     def take(self, role: str) -> tuple[Any, ...] | None:
         """Return the next trouble for this side."""
@@ -84,8 +88,13 @@ def _handler(hub: Hub, role: str) -> type[BaseHTTPRequestHandler]:
                 self._head(200, {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(body))})
                 self.wfile.write(body if self.command == "GET" else b"")
                 return
-            if role == "hub":
+            if role == "hub" and self.path == "/api/xet-token":
+                lent = {"X-Xet-Cas-Url": hub.storage_url, "X-Xet-Access-Token": "lent"}
+                self._head(200, {**lent, "X-Xet-Token-Expiration": "4000000000", "Content-Length": "0"})
+            elif role == "hub":
                 self._resolve()
+            elif "/reconstructions/" in self.path or self.path.startswith("/xorb/"):
+                self._pieces()
             else:
                 self._content(trouble)
 
@@ -106,8 +115,39 @@ def _handler(hub: Hub, role: str) -> type[BaseHTTPRequestHandler]:
                 digest = hashlib.sha256(data).hexdigest() if not hub.plain_marks else "d41d8cd9"
                 linked = {"X-Linked-Size": str(len(data)), "X-Linked-ETag": f'"{digest}"', "X-Repo-Commit": REVISION}
                 linked["ETag"] = linked["X-Linked-ETag"]
+                if hub.xet:
+                    linked["X-Xet-Hash"] = hashlib.sha256(key.encode()).hexdigest()
+                    linked["X-Xet-Refresh-Route"] = f"{hub.url}/api/xet-token"
                 place = f"{hub.storage_url}/blob/{key}?signature=secret-signature"
                 self._head(302, {"Content-Length": "0", "Location": place, **linked})
+
+        def _pieces(self) -> None:
+            # What hf-xet asks of a content-addressed store: which pieces make up a range, then those pieces.
+            mark = self.path.rpartition("/")[2]
+            data = next(
+                (one for key, one in hub.files.items() if hashlib.sha256(key.encode()).hexdigest() == mark), b""
+            )
+            asked = (self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").partition("-")
+            start, end = int(asked[0]), int(asked[2] or len(data))
+            if self.path.startswith("/xorb/"):
+                cut = [data[at : at + PIECE] for at in range(0, len(data), PIECE)]
+                packed = b"".join(framed(one) for one in cut)[start : end + 1]
+                self._head(206, {"Content-Length": str(len(packed)), "Content-Range": f"bytes {start}-{end}/*"})
+                self.wfile.write(packed)
+                hub.sent += len(packed)
+                return
+            if "/v1/" not in self.path or start >= len(data):
+                self._head(416 if "/v1/" in self.path else 404, {"Content-Length": "0"})
+                return
+            first, last = start // PIECE, -(-len(data) // PIECE)
+            bounds = {"start": first * (PIECE + 8), "end": len(data) + 8 * last - 1}
+            pieces = {"start": first, "end": last}
+            place = {"range": pieces, "url": f"{hub.storage_url}/xorb/{mark}", "url_range": bounds}
+            term = {"hash": mark, "unpacked_length": len(data) - first * PIECE, "range": pieces}
+            told = {"offset_into_first_range": start % PIECE, "terms": [term], "fetch_info": {mark: [place]}}
+            body = json.dumps(told).encode()
+            self._head(200, {"Content-Type": "application/json", "Content-Length": str(len(body))})
+            self.wfile.write(body)
 
         def _content(self, trouble: tuple[Any, ...] | None) -> None:
             key = unquote(urlsplit(self.path).path).removeprefix("/blob/")
@@ -130,7 +170,7 @@ def _handler(hub: Hub, role: str) -> type[BaseHTTPRequestHandler]:
             if trouble and trouble[0] in ("cut", "hold"):
                 body = body[: trouble[1]]
                 self.close_connection = True
-            step = 65536
+            step = PIECE
             for at in range(0, len(body), step):
                 if trouble and trouble[0] == "slow":
                     time.sleep(trouble[1])
@@ -144,6 +184,12 @@ def _handler(hub: Hub, role: str) -> type[BaseHTTPRequestHandler]:
                 select.select([self.connection], [], [])
 
     return Handler
+
+
+def framed(piece: bytes) -> bytes:
+    """Return an uncompressed piece as it lies in a store."""
+    size = len(piece).to_bytes(3, "little")
+    return b"\0" + size + b"\0" + size + piece
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,26 @@ def test_a_refused_token_is_named_and_not_shown(hub: Hub, library: Library, tmp_
     with pytest.raises(FetchError, match="gated") as caught:
         fetch(hub, library, tmp_path / "x", "hf_wrong")
     assert "hf_wrong" not in str(caught.value)
+
+
+def test_xet_goes_on_where_a_file_ends_and_gets_no_token(hub: Hub, library: Library, tmp_path: Path) -> None:
+    if library.xet is None:
+        pytest.skip("this environment has no hf-xet that streams")
+    hub.gated.add("org/repo")
+    hub.troubles["storage"] = [("cut", 3_000_000)] + [("status", 500, {})] * 20
+    with pytest.raises(InterruptedError):
+        fetch(hub, replace(library, xet=None), tmp_path / "x", TOKEN, pause=stop)
+    have = (tmp_path / ".x.part").stat().st_size
+    hub.xet, hub.troubles["storage"], before = True, [], len(hub.seen)
+    assert fetch(hub, library, tmp_path / "x", TOKEN)["fetched"] == len(DATA) - have
+    assert (tmp_path / "x").read_bytes() == DATA
+    seen = hub.seen[before:]
+    assert {one.path.split("/")[1] for one in seen if one.role == "storage"} == {"v2", "v1", "xorb"}
+    assert TOKEN not in str([one for one in seen if one.role == "storage"])
+    hub.files[KEY] = DATA[:-1] + b"?"
+    with pytest.raises(FetchError, match="it was thrown away"):
+        fetch(hub, library, tmp_path / "y", TOKEN)
+    assert names(tmp_path) == ["x"]
 
 
 def test_an_environment_without_the_library_is_named() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.genai.comfyui.plugins.module_utils import _model_run as run
 from ansible_collections.genai.comfyui.plugins.module_utils import _models
+from ansible_collections.genai.comfyui.plugins.module_utils._model_hub import Library
 from ansible_collections.genai.comfyui.plugins.module_utils._models import ModelError, Record, look, parse, parse_all
 
 DATA = b"weights" * 1000
@@ -190,7 +191,8 @@ def test_who_fetches_is_chosen_and_said(folder: Path, monkeypatch: pytest.Monkey
         run.choose("hub", "/nowhere", planned)
     plain = [look(parse({"url": "https://h/x", "sha256": DIGEST}), Record.read(str(folder)), [], False)]
     assert run.choose("hub", "/nowhere", plain)[1]["why"] == "nothing is to come from a hub's repository"
-    monkeypatch.setattr(run, "find_library", lambda python: (run.Library(python, "9.9"), ""))
+    monkeypatch.setattr(run, "find_library", lambda python: (Library(python, "9.9", "1"), ""))
     library, said = run.choose("auto", "/x", planned)
-    assert library == run.Library("/x", "9.9")
-    assert said == {"name": "hub", "why": "its environment has it", "version": "9.9"}
+    assert library == Library("/x", "9.9")
+    assert run.choose("auto", "/x", planned, xet=True)[0] == Library("/x", "9.9", "1")
+    assert said == {"name": "hub", "why": "its environment has it", "version": "9.9", "xet": None}

@@ -128,3 +128,18 @@ def test_a_sparse_set_of_29_gigabytes_is_known_without_reading(tmp_path: Path) -
     opened = ran.stderr.splitlines()
     assert str(tmp_path / ".genai-comfyui-models.json") in opened
     assert not [path for path in opened if path.endswith(".safetensors")], "what is not opened is not read"
+
+
+def test_the_environment_names_the_hub_where_the_task_does_not(tmp_path: Path) -> None:
+    wanted = [{"repo": "org/repo", "revision": REVISION, "path": "x.safetensors", "sha256": "0" * 64}]
+    for more, hub in (({}, "http://mirror:1"), ({"endpoints": ["http://own:2"]}, "http://own:2")):
+        given = {"dir": str(tmp_path), "files": wanted, "offline": True, "hub_python": "/nowhere", **more}
+        ran = subprocess.run(
+            [sys.executable, "-m", "ansible_collections.genai.comfyui.plugins.modules.model"],
+            input=json.dumps({"ANSIBLE_MODULE_ARGS": given}),
+            env={**os.environ, "HF_ENDPOINT": "http://mirror:1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert f"offline is set; its source is {hub}/org/repo/" in json.loads(ran.stdout)["msg"]
