@@ -1,10 +1,11 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real runs of the playbooks on real processes: more hosts do not cost more decryptions of the truth."""
+"""Real runs of the playbooks on real processes: hosts do not cost decryptions of the truth."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "standin"))
 from crowd import Crowd  # isort: skip
 
 
+# Each looks at the truth once, however many hosts there are.
+LOOKS = (
+    "Look at the truth",
+    "Start a rotation of what was idle",
+    "Read the truth, once for all hosts",
+    "Go as far as that allows",
+    "Know that it moved, and what is wanted now",
+    "Know how far it came",
+)
 IDLE = {"current": "v2", "pending": None, "previous": None}
 
 
@@ -27,18 +37,14 @@ def crowd(tmp_path: Path) -> Iterator[Crowd]:
 
 
 @pytest.mark.slow
-def test_more_hosts_need_no_more_decryptions(crowd: Crowd) -> None:
-    counts = []
-    for clients in (1, 3):
-        crowd.choose(1, clients)
-        audited = crowd.play("playbooks/audit.yml")
-        assert audited.code == 0, audited.out[-4000:]
-        done = crowd.play("playbooks/rotate.yml")
-        assert done.code == 0, done.out[-4000:]
-        assert crowd.behind() == []
-        assert crowd.document()["credentials"]["main"]["labels"] == IDLE
-        counts.append((audited.decryptions, done.decryptions))
-    assert counts[0][0] == ["credential.py"]
-    # Once for each pass and each question whether it may go on, so there are some.
-    assert len(counts[0][1]) > 5
-    assert counts[1] == counts[0]
+def test_the_truth_is_decrypted_once_a_task_for_all_hosts(crowd: Crowd) -> None:
+    crowd.choose(1, 2)
+    assert crowd.play("playbooks/audit.yml").decryptions == ["credential.py"]
+    done = crowd.play("playbooks/rotate.yml")
+    assert done.code == 0, done.out[-4000:]
+    assert crowd.behind() == []
+    assert crowd.document()["credentials"]["main"]["labels"] == IDLE
+    # By headers, so that a task that ran for each host counts once, too.
+    ran = [len(re.findall(rf"TASK \[{re.escape(name)}\].*\n(?:ok|changed):", done.out)) for name in LOOKS]
+    assert all(ran), ran
+    assert len(done.decryptions) == sum(ran)
