@@ -1,0 +1,138 @@
+# Copyright (c) 2026 genai.comfyui contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes wrong with containers on a real host: one clear message each, and what ran goes on where something ran."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from compose_field import ComposeField, awaited
+
+pytestmark = [pytest.mark.hosts, pytest.mark.slow]
+
+NOWHERE = f"registry.invalid/python@sha256:{'0' * 64}"
+
+FULL = """
+- hosts: srv-1
+  gather_facts: false
+  tasks:
+    - genai.comfyui.container_image: {name: genai-test-full, context: /root/big, base: "local/python:trixie"}
+      environment: {DOCKER_HOST: "unix:///run/small.sock"}
+"""
+
+
+@pytest.fixture
+def field(compose: ComposeField) -> ComposeField:
+    """Return the hosts with a working instance."""
+    compose.ensure()
+    return compose
+
+
+def refused(field: ComposeField, *arguments: str) -> str:
+    """Converge in vain; return the playbook's words on one line."""
+    done = field.site(*arguments)
+    assert done.returncode != 0, done.stdout[-3000:]
+    return " ".join(done.stdout.split())
+
+
+def given(**variables: object) -> tuple[str, str]:
+    """Return variables as arguments of a playbook."""
+    return "-e", json.dumps(variables)
+
+
+def started(field: ComposeField) -> str:
+    """Start the instance by hand; return what its unit said where that failed, on one line."""
+    since = field.now()
+    field.on("srv-1", "systemctl reset-failed comfyui@default; systemctl start comfyui@default || true")
+    return " ".join(field.journal(since).split())
+
+
+def test_a_base_image_that_is_not_to_be_had(field: ComposeField) -> None:
+    before = field.box()
+    said = refused(field, *given(comfyui_base_image=NOWHERE))
+    assert f"the base image {NOWHERE} is not on this host and cannot be pulled" in said
+    said = refused(field, *given(comfyui_base_image="python:3.13"))
+    assert "a tag may name another image tomorrow, so it is not pulled" in said
+    assert (field.box(), field.works()) == (before, True)
+
+
+def test_a_build_that_fails_leaves_the_former_instance(field: ComposeField) -> None:
+    before = field.box()
+    said = refused(field, *given(comfyui_extra_packages=["no-such-package-anywhere==1.0"]))
+    assert "was not built" in said
+    assert "no-such-package-anywhere" in said
+    assert "The former image and what runs stay as they are" in said
+    assert (field.box(), field.works()) == (before, True)
+
+
+def test_a_full_disk_during_a_build(field: ComposeField, tmp_path: Path) -> None:
+    """An engine of its own, whose data lie on a small file system."""
+    before = field.box()
+    field.on(
+        "srv-1",
+        "mkdir -p /run/small /root/big && mount -t tmpfs -o size=190m tmpfs /run/small"
+        " && printf 'ARG BASE\\nFROM ${BASE}\\nCOPY big /big\\n' > /root/big/Dockerfile"
+        " && head -c 120M /dev/urandom > /root/big/big"
+        " && systemd-run --quiet --unit small dockerd --data-root /run/small --exec-root /run/small-exec"
+        " --host unix:///run/small.sock --pidfile /run/small.pid --bridge none --iptables=false --ip6tables=false"
+        " --containerd-namespace small --containerd-plugins-namespace small-plugins",
+    )
+    try:
+        small = "docker -H unix:///run/small.sock"
+        awaited(lambda: bool(field.on("srv-1", f"{small} info -f '{{{{.ID}}}}' 2>/dev/null || true")), 60, "the engine")
+        field.on("srv-1", f"{small} import /srv/images/python.tar local/python:trixie")
+        play = tmp_path / "full.yml"
+        play.write_text(FULL)
+        done = field.play(str(play))
+        said = " ".join(done.stdout.split())
+        assert "no space is left; /run/small is on the file system at /run/small, where" in said
+        assert "docker builder prune" in said
+        assert done.returncode != 0
+    finally:
+        field.on("srv-1", "systemctl stop small; umount -l /run/small; rm -rf /root/big", check=False)
+    assert (field.box(), field.works()) == (before, True)
+
+
+def test_a_port_that_is_taken(field: ComposeField) -> None:
+    before = field.box()
+    field.on("srv-1", "systemd-run --quiet --unit taken python3 -m http.server 8189")
+    try:
+        awaited(lambda: ":8189" in field.on("srv-1", "ss -ltnH"), 20, "the program that takes the port")
+        two = [{"name": "default", "port": 8188}, {"name": "second", "port": 8189}]
+        said = refused(field, *given(comfyui_instances=two))
+        assert "8189 is taken by something else" in said
+        assert (field.box(), field.works()) == (before, True)
+    finally:
+        field.on(
+            "srv-1",
+            "systemctl stop taken; systemctl disable --now comfyui@second; docker rm -f comfyui-second",
+            check=False,
+        )
+
+
+def test_a_missing_bind_source(field: ComposeField) -> None:
+    field.on("srv-1", "systemctl stop comfyui@default; mv /srv/comfyui/cache /srv/comfyui/away")
+    try:
+        said = started(field)
+        assert "/srv/comfyui/cache is missing and nothing is made up in its place" in said
+        assert not field.running()
+        assert field.on("srv-1", "ls /srv/comfyui/cache 2>/dev/null || true") == "", "the engine made nothing up"
+    finally:
+        field.on("srv-1", "mv /srv/comfyui/away /srv/comfyui/cache")
+    field.on("srv-1", "systemctl reset-failed comfyui@default; systemctl start comfyui@default")
+    assert field.works()
+
+
+def test_an_engine_that_is_down(field: ComposeField) -> None:
+    field.on("srv-1", "systemctl stop docker.socket docker.service")
+    try:
+        said = refused(field)
+        assert "the container engine does not answer" in said
+        assert "systemctl start docker" in said
+    finally:
+        field.on("srv-1", "systemctl start docker.socket docker.service")
+    field.on("srv-1", "systemctl start comfyui@default")
+    assert field.works()
