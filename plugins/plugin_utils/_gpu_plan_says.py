@@ -67,7 +67,8 @@ SAYS = {
     "docker_source": "nvidia_gpu_docker_source is {source!r}; distro and docker are known.",
     "docker_rhel": (
         "RHEL and its kin have no Docker engine of their own. Set nvidia_gpu_docker_source: docker, which adds "
-        "Docker's repository; or nvidia_gpu_container_engines: [podman], which they do have; or install an engine yourself."
+        "Docker's repository; or nvidia_gpu_container_engines: [podman], which they do have; or install an engine "
+        "yourself."
     ),
     "cdi": "nvidia_gpu_cdi is {wish!r}; auto, true and false are known.",
     "cdi_podman": (
