@@ -16,7 +16,8 @@ import re
 import typing as t
 
 from ansible_collections.genai.comfyui.plugins.module_utils._bcrypt import is_token
-from ansible_collections.genai.comfyui.plugins.module_utils._codecs import CodecError, get
+from ansible_collections.genai.comfyui.plugins.module_utils._codecs import get
+from ansible_collections.genai.comfyui.plugins.module_utils._codecs._base import CodecError
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _hashing
 
 SERVICES = ("docker-configurations/services/comfyui-qwen", "docker-configurations/comfyui-qwen")
