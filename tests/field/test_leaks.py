@@ -75,7 +75,7 @@ def outputs(field: Field) -> dict[str, bytes]:
         done = field.site("-vvv", "--diff", *arguments, **loud)
         assert done.returncode == 0, done.stdout[-4000:]
         said[f"output of {name}"] = (done.stdout + done.stderr).encode()
-    for name in ("validate", "audit"):
+    for name in ("validate", "audit", "benchmark"):
         done = field.play(f"playbooks/{name}.yml", "-vvv", "--diff", **loud)
         assert done.returncode == 0, done.stdout[-4000:]
         said[f"output of {name}"] = (done.stdout + done.stderr).encode()
