@@ -37,6 +37,8 @@ def rotation_steps(hostvars: Hosts, servers: Sequence[str], clients: Sequence[st
     """Return the order of a pass: a list of ``part`` (server, look or client) and ``hosts``, in this order.
 
     ``gate`` says that what was seen may let the rotation move after the step; it is then brought to the next hosts.
+    ``after`` is the server that a client step follows and ``only`` the ids of the consumers that it is for, by host;
+    without them all are meant.
 
     Servers with guard come first, all at once, and clients last, all at once: nobody is refused in between. A server
     without guard refuses its clients from its restart on until their files are written, so each comes alone, followed
@@ -47,14 +49,15 @@ def rotation_steps(hostvars: Hosts, servers: Sequence[str], clients: Sequence[st
     bare = [host for host in servers if host not in guarded]
     steps = [_step("server", guarded), _step("look", guarded, gate=not bare)] if guarded else []
     holders = list(dict.fromkeys([*servers, *clients]))
-    after: dict[str, list[str]] = {host: [] for host in bare}
+    after: dict[str, dict[str, list[str]]] = {server: {} for server in bare}
     for host in holders:
-        for server in _follows(hostvars, host, bare):
-            after[server].append(host)
+        for consumer, server in _follows(hostvars, host, bare):
+            after[server].setdefault(host, []).append(consumer)
     for server in bare:
         steps.append(_step("server", [server]))
         if after[server]:
-            steps.append(_step("client", after[server]))
+            # A host's consumers of other servers wait for theirs, which still take the former token only.
+            steps.append({**_step("client", list(after[server])), "after": server, "only": after[server]})
         # Only now: to ask who gets in would keep the clients waiting.
         steps.append(_step("look", [server]))
     with_consumers = [host for host in holders if _get(hostvars, host, "comfyui_consumers", [])]
@@ -65,16 +68,16 @@ def _step(part: str, hosts: Sequence[str], gate: bool = False) -> Json:
     return {"part": part, "hosts": list(hosts), "gate": gate}
 
 
-def _follows(hostvars: Hosts, host: str, bare: Sequence[str]) -> list[str]:
-    """Return the servers without guard after which the consumers of *host* are written."""
-    found: list[str] = []
+def _follows(hostvars: Hosts, host: str, bare: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (id, server) of each consumer of *host*: the server without guard after which it is written."""
+    found = []
     for consumer in _get(hostvars, host, "comfyui_consumers", []) or []:
         name = str(consumer.get("credential") or "main")
         users = [server for server in bare if name in {_credential(one) for one in _instances(hostvars, server)}]
         url = str(consumer.get("url") or _get(hostvars, host, "comfyui_client_url", "") or "")
         named = [server for server in users if urlsplit(url).hostname in _names(hostvars, server)]
-        found += named or users[-1:]
-    return [server for server in bare if server in found]
+        found += [(str(consumer.get("id")), server) for server in (named or users)[-1:]]
+    return found
 
 
 def _names(hostvars: Hosts, server: str) -> set[str]:
@@ -238,13 +241,19 @@ def rotation_windows(hostvars: Hosts, servers: Sequence[str], clients: Sequence[
             continue
         up = float(_get(hostvars, server, "comfyui_login_restarted_at", 0))
         written = [
-            float(_get(hostvars, host, "comfyui_rotation_written_at", 0))
+            _written_at(hostvars, host, server)
             for host in dict.fromkeys([*servers, *clients])
-            if server in _follows(hostvars, host, bare)
+            if server in [after for _consumer, after in _follows(hostvars, host, bare)]
         ]
         seconds = round(max(known) + max([0.0, *(at - up for at in written)]), 1)
         windows.append({"host": server, "seconds": seconds, "jobs": _jobs(restarts)})
     return windows
+
+
+def _written_at(hostvars: Hosts, host: str, server: str) -> float:
+    """Return when files of *host* were last written in a step after *server*, or, where there was none, at the end."""
+    times = plain(_get(hostvars, host, "comfyui_rotation_written_at", {}))
+    return float(times.get(server) or times.get("") or 0)
 
 
 def _jobs(restarts: Sequence[Mapping[str, Any]]) -> Json:

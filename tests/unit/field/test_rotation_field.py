@@ -54,6 +54,28 @@ def test_a_server_without_guard_comes_alone_and_its_clients_at_once() -> None:
     assert steps[2:4] == [("server", ["gpu-2"], False), ("client", CLIENTS, False)]
 
 
+def test_a_client_of_two_servers_without_guard_gets_each_file_after_its_server() -> None:
+    """The other server still takes the former token only."""
+    consumers = [
+        {"id": "one", "path": "/one", "url": "http://gpu-1:8188"},
+        {"id": "two", "path": "/two", "url": "http://gpu-2:8188"},
+        {"id": "any", "path": "/any"},
+    ]
+    off: dict[str, Any] = {"comfyui_login_guard": False}
+    team = {"comfyui_instances": [{"name": "default"}]}
+    hosts = {**HOSTS, "gpu-1": off, "gpu-2": {**off, **team}, "cli-1": {"comfyui_consumers": consumers}, "cli-2": {}}
+    steps = field.rotation_steps(hosts, SERVERS, CLIENTS)
+    assert [(step["part"], step.get("after"), step.get("only")) for step in steps] == [
+        ("server", None, None),
+        ("client", "gpu-1", {"cli-1": ["one"]}),
+        ("look", None, None),
+        ("server", None, None),
+        ("client", "gpu-2", {"cli-1": ["two", "any"]}),
+        ("look", None, None),
+        ("client", None, None),
+    ]
+
+
 def test_a_server_may_hold_consumers_itself() -> None:
     both = {"comfyui_consumers": [{"id": "mine", "path": "/mine"}]}
     assert order(**{"gpu-1": both})[2] == ("client", ["gpu-1", *CLIENTS], True)
@@ -154,13 +176,16 @@ def test_whether_a_server_was_there_to_tell_what_is_newer() -> None:
 
 def test_for_how_long_clients_were_refused() -> None:
     jobs = {"kept": ["a", "b"], "lost": [{"id": "c", "why": "refused with 400"}]}
-    restarts = [{"name": "default", "gap": 2.5, "jobs": jobs}, {"name": "other", "gap": None, "jobs": None}]
+    restarts: list[dict[str, Any]] = [
+        {"name": "default", "gap": 2.5, "jobs": jobs},
+        {"name": "other", "gap": None, "jobs": None},
+    ]
     restarted = {"comfyui_login_restarts": restarts, "comfyui_login_restarted_at": "100"}
     hosts = {
         "gpu-1": {"comfyui_login_guard": False, **restarted},
         "gpu-2": {"comfyui_login_guard": True, **restarted},
-        "cli-1": {**HOSTS["cli-1"], "comfyui_rotation_written_at": 103.25},
-        "cli-2": {**HOSTS["cli-2"], "comfyui_rotation_written_at": 900.0},
+        "cli-1": {**HOSTS["cli-1"], "comfyui_rotation_written_at": {"gpu-1": 103.25, "gpu-9": 500, "": 400}},
+        "cli-2": {**HOSTS["cli-2"], "comfyui_rotation_written_at": {"": 900.0}},
     }
     told = {"kept": ["a", "b"], "lost": ["c"], "unknown": False}
     windows = field.rotation_windows(hosts, SERVERS, CLIENTS)
@@ -170,6 +195,8 @@ def test_for_how_long_clients_were_refused() -> None:
         "  put back what was queued, 2 in all: a, b",
         "  lost what was queued, 1 in all: c",
     ]
+    hosts["cli-1"]["comfyui_rotation_written_at"] = {"": 104}
+    assert field.rotation_windows(hosts, SERVERS, CLIENTS)[0]["seconds"] == 6.5
     restarts[0]["jobs"] = None
     windows = field.rotation_windows(hosts, SERVERS, CLIENTS)
     assert field.rotation_report([], windows=windows)["lines"][1:] == [
