@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from compose_field import ComposeField, awaited
+from compose_field import APP, BOX, ComposeField, awaited
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
+SMI = Path(__file__).resolve().parents[1] / "unit" / "gpu"
 NOWHERE = f"registry.invalid/python@sha256:{'0' * 64}"
 
 FULL = """
@@ -136,3 +139,42 @@ def test_an_engine_that_is_down(field: ComposeField) -> None:
         field.on("srv-1", "systemctl start docker.socket docker.service")
     field.on("srv-1", "systemctl start comfyui@default")
     assert field.works()
+
+
+@pytest.fixture
+def card(field: ComposeField) -> Iterator[ComposeField]:
+    """Let the driver's program tell of a card; the engine's settings know nothing of it."""
+    field.on("srv-1", "mkdir -p /srv/fake")
+    for name in ("fake_nvidia_smi.py", "fixtures/rtx-3090-580.json", "fixtures/rtx-3090-580.xml"):
+        target = f"{field.project}-srv-1:/srv/fake/{Path(name).name}"
+        subprocess.run(["docker", "cp", "-q", str(SMI / name), target], check=True)
+    program = 'exec python3 -I -S /srv/fake/fake_nvidia_smi.py /srv/fake/rtx-3090-580.json "$@"'
+    script = f"printf '#!/bin/sh\\n%s\\n' '{program}' > /usr/local/bin/nvidia-smi; chmod +x /usr/local/bin/nvidia-smi"
+    field.on("srv-1", f"{script}; nvidia-smi -q -x | grep -q GPU-")
+    yield field
+    field.on("srv-1", "rm -r /usr/local/bin/nvidia-smi /srv/fake")
+
+
+def test_a_gpu_host_whose_engine_has_no_way_to_gpus(card: ComposeField) -> None:
+    before = card.box()
+    said = refused(card)
+    assert "takes no CDI devices" in said
+    assert "has no runtime 'nvidia' in daemon.json" in said
+    assert "nvidia_gpu" in said
+    said = refused(card, *given(comfyui_container_gpu="runtime"))
+    assert "comfyui_container_gpu is runtime, but Docker" in said
+    assert (card.box(), card.works()) == (before, True)
+
+
+def test_a_password_that_is_gone_ends_in_a_stopped_server(field: ComposeField) -> None:
+    """Whoever removes PASSWORD by hand must not get an open server from a restart, by whatever way."""
+    field.on("srv-1", f"mv {APP}/login/PASSWORD {APP}/away")
+    try:
+        since = field.now()
+        field.on("srv-1", "systemctl restart comfyui@default || true")
+        assert "PASSWORD" in field.journal(since)
+        field.on("srv-1", f"docker start {BOX} || true")
+        awaited(lambda: not field.running(), 30, "the refusal of the container itself")
+        assert field.code() == "000"
+    finally:
+        field.on("srv-1", f"mv {APP}/away {APP}/login/PASSWORD")
