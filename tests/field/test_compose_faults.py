@@ -129,6 +129,15 @@ def test_a_missing_bind_source(field: ComposeField) -> None:
     assert field.works()
 
 
+def test_a_data_directory_of_somebody_else(field: ComposeField) -> None:
+    place = "/srv/comfyui/instances/default/output"
+    field.on("srv-1", f"chown root:root {place}; chmod 700 {place}")
+    done = field.site()
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert field.on("srv-1", f"stat -c %U {place}").strip() == "comfyui", "the role gives it back"
+    assert field.works()
+
+
 def test_an_engine_that_is_down(field: ComposeField) -> None:
     field.on("srv-1", "systemctl stop docker.socket docker.service")
     try:
