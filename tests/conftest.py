@@ -20,7 +20,7 @@ if os.environ.get("CI"):
 
 HERE = Path(__file__).resolve().parent
 HOSTS = ("field", "scenarios")
-"""Areas whose tests share local hosts."""
+"""Areas whose tests start local hosts, each its own."""
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]
@@ -32,7 +32,7 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         area = Path(file).parts[1]
-        return "hosts" if area in HOSTS else file if area == "unit" else area
+        return file if area == "unit" else area
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
