@@ -77,16 +77,7 @@ options:
     type: str
     choices: [varied, decodable, none]
     default: varied
-  origin:
-    description: The Origin to send, where the server allows only one (C(--enable-cors-header)).
-    type: str
-  ca_path:
-    description: Certificate authorities to trust, a PEM file or a directory.
-    type: path
-  validate_certs:
-    description: Whether the certificate must be right.
-    type: bool
-    default: true
+extends_documentation_fragment: genai.comfyui.server
 attributes:
   check_mode:
     description: Checks the workflow against the server and submits nothing.

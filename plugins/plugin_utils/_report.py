@@ -70,6 +70,7 @@ class HostReport:
     scan: Json | None = None
     failure: Json | None = None
     not_checked: list[NotChecked] = field(default_factory=list)
+    removed: bool = False
 
     @property
     def checked(self) -> bool:
@@ -183,7 +184,8 @@ class _Collector:
     def _expect(self, is_server: bool) -> None:
         """Name what the inventory declares and no result covers."""
         declared = self._declared("comfyui_consumers")
-        is_server = is_server and self._variable("comfyui_state") != "absent"
+        self.report.removed = is_server and self._variable("comfyui_state") == "absent"
+        is_server = is_server and not self.report.removed
         records = self.report.consumers or self.report.probes or self.report.instances or self.report.scan
         known = records or declared or is_server or self.report.failure or self.report.not_checked
         if not (known or self.sources.scan):
@@ -259,7 +261,7 @@ def _name(consumer: Json) -> str:
 
 
 def _line(value: Any) -> str:
-    return "" if value is None else " ".join(str(value).split())
+    return " ".join(str("" if value is None else value).split())
 
 
 def is_active(instance: Json) -> bool:
@@ -378,10 +380,7 @@ def finding_text(one: Json) -> str:
 
 
 def reasons(reports: Sequence[HostReport], drift: bool) -> list[str]:
-    """Return why the run is not in order, host by host; empty when it is.
-
-    With *drift* only consumers and places that were not looked at count.
-    """
+    """Return why the run is not in order, host by host. With *drift* only consumers and what was not looked at count."""
     if not reports:
         return ["there is no host in comfyui_servers or comfyui_clients, so nothing was checked"]
     found = []
@@ -394,7 +393,7 @@ def reasons(reports: Sequence[HostReport], drift: bool) -> list[str]:
             if not repeated and (not drift or row.kind in ("consumer", "host")):
                 found.append(f"{row.host}: {row.what}: {row.status}" + (f": {row.detail}" if row.detail else ""))
         found += [f"{one.host}: {one.what} not checked: {one.reason}" for one in report.not_checked if one.fails]
-    if not found and all(row.fine is None for row in rows(reports, drift)):
+    if not found and not any(one.removed for one in reports) and all(row.fine is None for row in rows(reports, drift)):
         # Every omission has a good reason, and still nothing is proven.
         return ["nothing was checked on any host"]
     return found

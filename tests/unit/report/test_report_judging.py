@@ -235,3 +235,10 @@ def test_only_known_keys_get_in() -> None:
     variables = {**CLIENT, "s2": {"consumers": [consumer(value="x1")]}, "p2": {"targets": [probe(password="x2")]}}
     report = look({**variables, "i": {"instances": [instance(environment="x3")]}})
     assert not any(value in str(report) for value in ("x1", "x2", "x3"))
+
+
+def test_a_server_that_was_removed_is_in_order_alone() -> None:
+    gone = {"comfyui_state": "absent", "c": {}}
+    assert reasons([look(gone, server=True)], drift=False) == []
+    assert "it hangs" in why({**gone, "f": {"task": "Stop", "msg": "it hangs"}}, server=True)
+    assert "active" in why({**gone, "i": {"instances": [instance(False)]}}, server=True)
