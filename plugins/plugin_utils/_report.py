@@ -380,7 +380,7 @@ def finding_text(one: Json) -> str:
 
 
 def reasons(reports: Sequence[HostReport], drift: bool) -> list[str]:
-    """Return why the run is not in order, host by host. With *drift* only consumers and what was not looked at count."""
+    """Say why the run is not in order, host by host. With *drift* only consumers and what was not looked at count."""
     if not reports:
         return ["there is no host in comfyui_servers or comfyui_clients, so nothing was checked"]
     found = []
