@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from field_hosts import NAME, ROOT, Field
 
 PROJECT = f"genai-comfyui-{NAME}-compose"
-os.environ["COMPOSE_HOSTS"] = f"{NAME}-compose"
 CACHE = ROOT / ".cache" / PROJECT
 INVENTORY = ROOT / "molecule" / "compose" / "inventory"
 BOX = "comfyui-default"
@@ -28,6 +27,10 @@ class ComposeField(Field):
 
     def __init__(self) -> None:
         super().__init__(INVENTORY, PROJECT, CACHE)
+
+    def play(self, playbook: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a playbook on these hosts; the scenario has its own of the same inventory beside them."""
+        return super().play(playbook, *arguments, COMPOSE_HOSTS=f"{NAME}-compose", **environment)
 
     def code(self, *header: str, path: str = "/system_stats") -> str:
         """Return the status that the client host gets, 000 where nothing answers; a header comes over stdin."""

@@ -84,7 +84,7 @@ def test_nothing_that_the_engine_keeps_or_shows_holds_a_secret(field: ComposeFie
     found = subprocess.run(command, input=patterns, capture_output=True, text=True, check=False, timeout=300)
     assert (found.stdout, found.returncode) == ("", 1), found.stderr
     # The search itself.
-    assert leaks(raw(f"cat {APP}/login/PASSWORD"), secrets) == ["raw"]
+    assert "raw" in leaks(raw(f"cat {APP}/login/PASSWORD"), secrets)
 
 
 def test_each_variable_of_the_container_has_a_reader(field: ComposeField) -> None:
