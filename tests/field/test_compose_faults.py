@@ -175,6 +175,31 @@ def test_a_gpu_host_whose_engine_has_no_way_to_gpus(card: ComposeField) -> None:
     assert (card.box(), card.works()) == (before, True)
 
 
+def test_a_node_that_fails_to_import_is_never_reachable_and_stays_stopped(field: ComposeField) -> None:
+    """Neither the run nor a restart of the engine opens it; the next sound version is proven as ever."""
+    field.on(
+        "srv-1",
+        "rm -rf /srv/broken && git -c safe.directory='*' clone -q /srv/git/ComfyUI-Login.git /srv/broken"
+        " && cd /srv/broken"
+        " && git config user.name t && git config user.email t@example.com"
+        " && printf 'import a_module_that_is_not_there\\n' > __init__.py && git add -A && git commit -qm broken"
+        " && git config uploadpack.allowAnySHA1InWant true",
+    )
+    commit = field.on("srv-1", "git -C /srv/broken rev-parse HEAD").strip()
+    said = refused(field, *given(comfyui_login_repo="file:///srv/broken", comfyui_login_version=commit))
+    assert "a_module_that_is_not_there" in said or "does not guard" in said or "not locked" in said
+    assert (field.running(), field.code()) == (False, "000")
+
+    field.on("srv-1", "systemctl restart docker")
+    awaited(lambda: "up" in field.on("srv-1", "docker info >/dev/null 2>&1 && echo up || true"), 60, "the engine")
+    awaited(lambda: field.on("srv-1", "systemctl list-jobs").startswith("No jobs"), 60, "what the restart started")
+    assert (field.running(), field.code()) == (False, "000"), "an engine restart must not open it"
+
+    done = field.site()
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert field.works()
+
+
 def test_a_password_that_is_gone_ends_in_a_stopped_server(field: ComposeField) -> None:
     """Whoever removes PASSWORD by hand must not get an open server from a restart, by whatever way."""
     field.on("srv-1", f"mv {APP}/login/PASSWORD {APP}/away")
