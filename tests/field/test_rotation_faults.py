@@ -1,12 +1,14 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rotations on real hosts with full disks; the way back; a token that is known to somebody."""
+"""Rotations on real hosts with full disks and wrong clocks; the way back; new passwords; a token that is known."""
 
 from __future__ import annotations
 
 import http.client
 import re
+import time
+from collections.abc import Iterator
 from urllib.parse import urlencode
 
 import pytest
@@ -20,6 +22,7 @@ __all__ = ["ready"]
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 ACCEPT = f"{APP}/login/ACCEPT.json"
+DAY = 86400
 FULL = "no space is left on the file system; free some and run again"
 
 
@@ -101,6 +104,54 @@ def test_full_disks_only_delay_it_and_leave_nothing_behind(ready: Field) -> None
     assert calls.failures == []
     assert process(field) == before
     settled(field, was)
+
+
+@pytest.fixture
+def wrong_clocks(ready: Field) -> Iterator[Field]:
+    """Let the Python of the client host be ten days behind.
+
+    Containers share the kernel's clock, so it is the processes' own idea that is wrong: that of the modules that run
+    there and of the clients that call.
+    """
+    field, place = ready, "/usr/lib/python3/dist-packages/zz_clock.pth"
+    line = f"import time; time.time = (lambda right: lambda: right() - {10 * DAY})(time.time)"
+    field.on("cli-1", f"echo '{line}' > {place}")
+    behind = float(field.on("cli-1", "python3 -c 'import time; print(time.time())'"))
+    assert behind < time.time() - 9 * DAY
+    yield field
+    field.on("cli-1", f"rm -f {place}")
+
+
+def test_a_new_password_while_a_clients_clock_is_wrong(wrong_clocks: Field) -> None:
+    """Sessions end if asked, the old password with the overlap; no way leads back after the switch; no call fails."""
+    field = wrong_clocks
+    overlap(field, 1)
+    before = process(field)
+    old = main_credential(field)["password"]["value"]
+    cookie = log_in(field, old)
+    assert cookie is not None
+    assert session(field, cookie) == 200
+    with calling(field) as calls:
+        done = rotate(field, "-e", "comfyui_rotate=password", "-e", "comfyui_rotation_sessions=end")
+        assert done.returncode == 0, done.stdout[-5000:]
+        assert main_credential(field)["rotation"]["phase"] == "switched"
+        assert session(field, cookie) == 401
+        new = main_credential(field)["password"]["value"]
+        assert new != old
+        fresh = log_in(field, new)
+        assert fresh is not None
+        assert session(field, fresh) == 200
+        done = rotate(field, "-e", "comfyui_rotation_abort=true")
+        assert done.returncode != 0
+        assert "there is no way back" in said(done.stdout), done.stdout[-3000:]
+        assert main_credential(field)["rotation"]["phase"] == "switched"
+        done = rotate(field, "-e", "comfyui_rotation_reason=compromise")
+        assert done.returncode == 0, done.stdout[-5000:]
+    assert calls.failures == []
+    assert process(field) == before
+    assert session(field, fresh) == 401
+    assert log_in(field, old) is None
+    assert log_in(field, new) is not None
 
 
 def test_it_can_be_aborted_after_clients_hold_the_new_token(ready: Field) -> None:
