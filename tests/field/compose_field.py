@@ -97,6 +97,8 @@ def compose_hosts() -> Iterator[ComposeField]:
             assert done.returncode == 0, done.stdout + done.stderr
         done = field.site()
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    yield field
-    if not os.environ.get("FIELD_KEEP"):
-        field.play("tests/hosts/destroy.yml")
+    try:
+        yield field
+    finally:
+        if not os.environ.get("FIELD_KEEP"):
+            field.play("tests/hosts/destroy.yml")

@@ -139,7 +139,7 @@ def test_take_over_then_change_the_vault_password_then_forget_a_host(desk: Desk)
 
 def test_each_chapter_is_complete() -> None:
     titles = re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
-    assert len(titles) == 8
+    assert len(titles) == 9
     for title in titles:
         for part in ("Sign", "Do", "You see", "Proof"):
             assert f"**{part}.**" in chapter(title), f"{title}: {part}"

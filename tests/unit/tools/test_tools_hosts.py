@@ -67,7 +67,7 @@ def test_only_a_host_with_an_engine_inside_gets_what_that_needs(
     world: Path, fake_docker: FakeDocker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built: list[str] = []
-    monkeypatch.setattr(images, "ensure", lambda releases: built.extend(releases))
+    monkeypatch.setattr(images, "ensure", built.extend)
     monkeypatch.setattr(inner, "ensure", lambda: world)
     fake_docker(answering(world, ""))
     plain, inside = hosts.plan("demo", {"a": "genai-comfyui/trixie", "b": "genai-comfyui/trixie-docker"})["create"]
