@@ -19,6 +19,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _benchmark as judge
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _report_file as files
+from ansible_collections.genai.comfyui.plugins.plugin_utils._ansible import host_variables
 from ansible_collections.genai.comfyui.plugins.plugin_utils._benchmark_page import page as html_page
 from ansible_collections.genai.comfyui.plugins.plugin_utils._pictures import embedded
 from ansible_collections.genai.comfyui.plugins.plugin_utils._report import plain
@@ -94,8 +95,7 @@ def gather(hostvars: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[list[
     runs: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []
     for host in given["hosts"]:
-        # Each look into hostvars puts all of a host's variables together anew.
-        known = hostvars[host] if host in hostvars else {}  # noqa: SIM401 - its get() makes up unknown hosts
+        known = host_variables(hostvars, host)
         found = plain(known.get(given["results"]) or [])
         for one in found:
             measured = one.get("measured") or {}

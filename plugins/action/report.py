@@ -22,6 +22,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _report_file as files
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _report_table as look
+from ansible_collections.genai.comfyui.plugins.plugin_utils._ansible import host_variables
 from ansible_collections.genai.comfyui.plugins.plugin_utils._pictures import embedded
 from ansible_collections.genai.comfyui.plugins.plugin_utils._report import (
     HostReport,
@@ -69,7 +70,7 @@ class ActionModule(ActionBase):
         _validation, given = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         groups = task_vars.get("groups", {})
         hosts = _ordered([str(host) for host in given["hosts"]], list(groups.get("all", ())))
-        reads = {host: _reader(task_vars["hostvars"], host) for host in hosts}
+        reads = {host: host_variables(task_vars["hostvars"], host).get for host in hosts}
         servers = set(groups.get("comfyui_servers", ()))
         sources = _sources(given, task_vars)
         reports = [collect(host, reads[host], sources, host in servers) for host in hosts]
@@ -149,12 +150,6 @@ def _sources(given: Mapping[str, Any], variables: Mapping[str, Any]) -> Sources:
         # Only of site.yml a part may be run; half an audit is none.
         left_out="left out by --tags or --skip-tags" if chosen and given["name"] == "site" else None,
     )
-
-
-def _reader(hostvars: Mapping[str, Any], host: str) -> Read:
-    # Each look into hostvars puts all of a host's variables together anew; one look a host is enough.
-    variables = hostvars[host] if host in hostvars else {}  # noqa: SIM401 - its get() makes up unknown hosts
-    return variables.get
 
 
 def _safely(read: Read, name: str) -> Any:

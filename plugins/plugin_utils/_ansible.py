@@ -37,6 +37,17 @@ def store_spec(option: Any, variables: Mapping[str, Any], templar: Any) -> Any:
     return templar.template(variables[STORE_VARIABLE])
 
 
+def host_variables(hostvars: Mapping[str, Any], host: str) -> Mapping[str, Any]:
+    """Return all variables of a host, none of one that the inventory does not know: hostvars' ``get()`` makes those up.
+
+    Each look into *hostvars* puts all of a host's variables together anew; one look a host is enough.
+    """
+    if host not in hostvars:
+        return {}
+    variables: Mapping[str, Any] = hostvars[host]
+    return variables
+
+
 def unexpected(error: Exception) -> str:
     """Return a message for an error nobody foresaw: its kind and place, but not its text, which may hold a value."""
     frames = traceback.extract_tb(error.__traceback__)

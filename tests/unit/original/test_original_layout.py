@@ -80,8 +80,8 @@ def test_what_cannot_be_adopted_is_named(service: Path) -> None:
 
 
 def test_a_workspace_elsewhere_is_looked_at(service: Path) -> None:
-    (service / SERVICE / ".env").write_text("COMFYUI_WORKSPACE_PATH=/data/work\n")
-    assert _original.original_workspace(read(service))[0] == "/data/work/ComfyUI/login/PASSWORD"
+    (service / SERVICE / ".env").write_text("COMFYUI_WORKSPACE_PATH=/srv/flows\n")
+    assert _original.original_workspace(read(service))[0] == "/srv/flows/ComfyUI/login/PASSWORD"
     (service / SERVICE / ".env").write_text("COMFYUI_WORKSPACE_PATH=./workspace\n")
     assert _original.original_workspace(read(service)) == []
 
