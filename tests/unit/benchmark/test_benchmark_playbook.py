@@ -12,6 +12,7 @@ import re
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ class Ran:
     folder: Path
     status: int
     output: str
+    left: list[Path]
 
     @property
     def report(self) -> dict[str, Any]:
@@ -66,15 +68,17 @@ def play(folder: Path, hosts: dict[str, Any], **settings: Any) -> Ran:
     (folder / "graph.json").write_text(json.dumps(GRAPH))
     (folder / "ansible.cfg").touch()
     environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"), "HOME": str(folder)}
-    (folder / "work").mkdir(exist_ok=True)
-    environment.update(ANSIBLE_CONFIG=str(folder / "ansible.cfg"), PWD=str(folder), TMPDIR=str(folder / "work"))
+    environment.update(ANSIBLE_CONFIG=str(folder / "ansible.cfg"), PWD=str(folder))
     environment["PATH"] = f"{folder}{os.pathsep}{environment['PATH']}"
     words = ["-i", "inventory.yml", str(ROOT / "playbooks/benchmark.yml"), "-e", "@known.json", "-vvv", "--diff"]
-    done = subprocess.run(
-        [str(BIN / "ansible-playbook"), *words],
-        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
-    return Ran(folder, done.returncode, done.stdout)
+    # Not below *folder*: Ansible makes a socket there, whose path may have 107 characters.
+    with tempfile.TemporaryDirectory(prefix="work-") as work:
+        done = subprocess.run(
+            [str(BIN / "ansible-playbook"), *words],
+            cwd=folder, env={**environment, "TMPDIR": work}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, check=False,
+        )  # fmt: skip
+        return Ran(folder, done.returncode, done.stdout, list(Path(work).glob("*.comfyui-benchmark")))
 
 
 def host(server: Server, **more: Any) -> dict[str, Any]:
@@ -182,7 +186,7 @@ def test_no_token_shows_and_nothing_stays_on_the_host(ran: Ran) -> None:
     for form in FORMS:
         assert form not in ran.output
         assert not any(form.encode() in text for text in kept)
-    assert not list((ran.folder / "work").glob("*.comfyui-benchmark"))
+    assert not ran.left
 
 
 def test_wrong_settings_are_refused_before_anything_runs(server: Server, tmp_path: Path) -> None:
