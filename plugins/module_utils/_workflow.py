@@ -12,7 +12,7 @@ A *graph* is ComfyUI's API format: node id to ``{class_type, inputs}``; an input
      "variants": {"lightning_4step": {"steps": 4, "cfg": 1.0, "lora": "..."}}}
 
 A parameter that is null with a ``bypass`` takes its node out: whoever was linked to the node gets what the node's named
-input was linked to.
+input was linked to. One that is null with an ``instead`` (node id to node) has other nodes in those places.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ Graph = dict[str, dict[str, Any]]
 _TYPES: dict[str, Any] = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _SHOWN = 6
+# In a folder below, or with a place behind it as in "a.png [output]", ComfyUI looks for it by itself.
+_PLAIN_PICTURE = re.compile(r"[^/\\\[\]]+\.(png|jpe?g|webp|gif|bmp|tiff?)", re.IGNORECASE)
 
 
 class WorkflowError(ValueError):
@@ -57,8 +59,9 @@ def prepare(document: Mapping[str, Any], values: Mapping[str, Any], variant: str
             raise WorkflowError(f"there is no parameter {name!r}; there is: {_listed(parameters)}")
     for name, parameter in parameters.items():
         value = chosen.get(name, parameter.get("default"))
-        if value is None and "bypass" in parameter:
-            for node, through in parameter["bypass"].items():
+        if value is None and ("bypass" in parameter or "instead" in parameter):
+            graph.update(copy.deepcopy(dict(parameter.get("instead", {}))))
+            for node, through in parameter.get("bypass", {}).items():
                 _bypass(graph, node, through)
             continue
         value = _checked(name, parameter, value)
@@ -205,9 +208,12 @@ def _choices(spec: Any) -> list[Any] | None:
 def _fault(spec: Any, value: Any) -> str | None:
     choices = _choices(spec)
     if choices is not None:
-        # Uploaded files may stand in a folder below, or carry " [output]": ComfyUI looks for these by itself.
-        uploaded = len(spec) > 1 and isinstance(spec[1], Mapping) and any(key.endswith("_upload") for key in spec[1])
-        if value in choices or uploaded:
+        known = spec[1] if len(spec) > 1 and isinstance(spec[1], Mapping) else {}
+        if value in choices:
+            return None
+        if any(key.endswith("_upload") for key in known):
+            if known.get("image_upload") and isinstance(value, str) and _PLAIN_PICTURE.fullmatch(value):
+                return f"{value!r} is no picture in the server's input directory; upload it (module api, /upload/image)"
             return None
         shown = ", ".join(repr(one) for one in choices[:_SHOWN]) + (", ..." if len(choices) > _SHOWN else "")
         file = isinstance(value, str) and re.search(r"\.(safetensors|sft|ckpt|pt|pth|bin|gguf)$", value)
@@ -234,6 +240,10 @@ def check_document(document: Mapping[str, Any]) -> None:
         for node, through in parameter.get("bypass", {}).items():
             if node not in graph or not is_link(graph[node]["inputs"].get(through)):
                 raise WorkflowError(f"parameter {name}: node {node} cannot be bypassed through {through}")
+        for node in parameter.get("instead", {}):
+            if node not in graph:
+                raise WorkflowError(f"parameter {name}: there is no node {node} to put another one in place of")
+            _sound(prepare(document, {name: None}))
     for name in document.get("variants", {}):
         prepare(document, {}, name)
     prepare(document, {})

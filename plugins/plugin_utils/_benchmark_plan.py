@@ -12,8 +12,8 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils._benchmark import ch
 
 Json = dict[str, Any]
 
-# Sets whose own workflow needs nothing but the set.
-_OF_SETS = ("qwen_image",)
+# Sets whose own workflow needs nothing but the set, and what it is to be given for that.
+_OF_SETS: dict[str, Json] = {"qwen_image": {}, "qwen_image_edit_2509": {"image": None}}
 
 
 def benchmark_one(complete: Sequence[Mapping[str, Any]], name: str) -> Json:
@@ -47,7 +47,7 @@ def benchmark_work(chosen: Mapping[str, Any], sets: Iterable[str]) -> Json:
         return {**rest, **given}
     name = next((one for one in sets if one in _OF_SETS), None)
     if name is not None:
-        return {**rest, "workflow": name, **given}
+        return {**rest, **given, "workflow": name, "parameters": {**_OF_SETS[name], **(given.get("parameters") or {})}}
     # Of one colour by design, and without a seed.
     return {**rest, "workflow": "empty_image", "vary": "color", "check": "decodable", **given}
 

@@ -88,19 +88,20 @@ def smoke_workflow(sets: Mapping[str, Mapping[str, Any]], names: Iterable[str]) 
 
 
 def smoke_instances(
-    complete: list[dict[str, Any]], result: Mapping[str, Any] | None, mode: str
+    complete: list[dict[str, Any]], result: Mapping[str, Any] | None, mode: str, all_of_them: bool = False
 ) -> list[dict[str, Any]]:
     """Return the instances to run a workflow on: C(name), C(url), C(credential), C(origin), C(ca_path).
 
     *complete* are instances as the role comfyui knows them, *result* what M(genai.comfyui.instance) returned. *mode* is
-    C(always), C(never) or C(auto): those that were started or restarted.
+    C(always), C(never) or C(auto): those that were started or restarted, and with *all_of_them* (other models, or asked
+    for by its tag) the rest as well.
     """
     if mode not in ("auto", "always", "never"):
         raise ValueError(f"comfyui_smoke is {mode!r}; it can be auto, always or never")
     begun = {
         record["name"]
         for record in (result or {}).get("instances", [])
-        if mode == "always" or record.get("action") in ("started", "restarted")
+        if mode == "always" or all_of_them or record.get("action") in ("started", "restarted")
     }
     fields = {"name": "name", "url": "url", "credential": "credential", "origin": "cors_origin", "ca_path": "ca_path"}
     return [

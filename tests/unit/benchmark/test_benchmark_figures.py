@@ -189,6 +189,8 @@ def test_what_is_measured_without_a_choice() -> None:
     assert plan.benchmark_work({}, ["lightning_4step", "qwen_image"])["workflow"] == "qwen_image"
     without = plan.benchmark_work({"workflow": None, "check": ""}, ["minimal"])
     assert (without["workflow"], without["vary"], without["check"]) == ("empty_image", "color", "decodable")
+    edit = plan.benchmark_work({"parameters": {"steps": 4}}, ["qwen_image_edit_2509"])
+    assert (edit["workflow"], edit["parameters"]) == ("qwen_image_edit_2509", {"image": None, "steps": 4})
     chosen = plan.benchmark_work({"workflow": "mine.json", "variant": "v"}, ["qwen_image"])
     assert chosen == {"workflow": "mine.json", "variant": "v", "parameters": {}, "vary": None, "check": "varied"}
 

@@ -90,11 +90,12 @@ def test_the_proof_fits_what_is_installed() -> None:
 def test_workflows_ask_only_for_files_that_are_in_the_sets(name: str) -> None:
     proof = SETS[name].get("smoke")
     if proof is None:
-        assert name != "qwen_image"
+        assert name not in ("qwen_image", "qwen_image_edit_2509")
         return
     document = json.loads((ROLE / "files" / "workflows" / f"{proof['workflow']}.json").read_text())
     graph = prepare(document, proof["parameters"], proof.get("variant"))
     there = {file["path"].rpartition("/")[2] for file in model_files(SETS, [name])}
+    assert "LoadImage" not in {node["class_type"] for node in graph.values()}, "nobody uploaded a picture"
     asked = {
         value
         for node in graph.values()
@@ -126,6 +127,9 @@ def test_the_smoke_test_runs_where_something_was_started() -> None:
     }
     assert names == {"auto": ["a", "c"], "always": ["a", "b", "c"], "never": []}
     assert smoke_instances(complete, {}, "auto") == []
+    # New models on instances that run already, and `--tags smoke`.
+    assert [one["name"] for one in smoke_instances(complete, result, "auto", True)] == ["a", "b", "c"]
+    assert smoke_instances(complete, result, "never", True) == []
     assert "port" not in smoke_instances(complete, result, "auto")[0]
     with pytest.raises(ValueError, match="comfyui_smoke is 'often'"):
         smoke_instances(complete, result, "often")

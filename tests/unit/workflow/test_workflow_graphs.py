@@ -69,6 +69,26 @@ def test_qwen_without_lightning_has_no_lora_node() -> None:
     assert quick["66"]["inputs"]["model"] == ["89", 0]
 
 
+def test_an_edit_without_a_picture_starts_from_a_plain_one() -> None:
+    document = json.loads(next(path for path in SHIPPED if path.stem == "qwen_image_edit_2509").read_text())
+    assert prepare(document, {})["78"] == {"class_type": "LoadImage", "inputs": {"image": "input.png"}}
+    plain = prepare(document, {"image": None})
+    assert plain["78"]["class_type"] == "EmptyImage"
+    assert plain["93"]["inputs"]["image"] == ["78", 0]
+    plain["78"]["inputs"]["color"] = 1
+    assert prepare(document, {"image": None})["78"]["inputs"]["color"] != 1, "the document stays as it was"
+
+
+def test_what_stands_instead_of_a_node_is_checked() -> None:
+    parameter = {"type": "str", "default": "a", "sets": ["1.name"], "instead": {"7": {"class_type": "Load"}}}
+    document = {"graph": DOCUMENT["graph"], "parameters": {"name": parameter}}
+    with pytest.raises(WorkflowError, match="parameter name: there is no node 7 to put another one in place of"):
+        check_document(document)
+    parameter["instead"] = {"1": {"class_type": "Load", "inputs": {"of": ["8", 0]}}}
+    with pytest.raises(WorkflowError, match="input of of node 1 is linked to node 8, which is not there"):
+        check_document(document)
+
+
 def test_values_go_before_the_variant_and_the_variant_before_defaults() -> None:
     assert prepare(DOCUMENT, {})["3"]["inputs"] == {"model": ["1", 0], "steps": 4}
     graph = prepare(DOCUMENT, {"steps": "8"}, "quick")
@@ -133,6 +153,22 @@ def test_nothing_is_wrong_with_what_is_offered() -> None:
 def test_each_problem_is_named(asked: Any, said: str) -> None:
     (found,) = problems(asked, OFFERED)
     assert said in found
+
+
+def test_a_picture_that_was_not_uploaded_is_named() -> None:
+    offered = {
+        **OFFERED,
+        "Old": {"input": {"required": {"image": [["there.png"], {"image_upload": True}]}}},
+        "New": {"input": {"required": {"image": ["COMBO", {"options": ["there.png"], "image_upload": True}]}}},
+        "Sound": {"input": {"required": {"audio": [[], {"audio_upload": True}]}}},
+    }
+    for kind in ("Old", "New"):
+        (found,) = problems(graph(kind, image="input.png"), offered)
+        assert found.startswith(f"node 1 ({kind}): image 'input.png' is no picture in the server's input directory")
+        # Where it lies deeper, or elsewhere, ComfyUI does not list it and finds it all the same.
+        for image in ("there.png", "deeper/input.png", "input.png [output]"):
+            assert problems(graph(kind, image=image), offered) == []
+    assert problems(graph("Sound", audio="a.flac"), offered) == []
 
 
 def test_a_link_is_a_link() -> None:
