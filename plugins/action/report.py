@@ -24,20 +24,14 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils import _report_file 
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _report_table as look
 from ansible_collections.genai.comfyui.plugins.plugin_utils._ansible import host_variables
 from ansible_collections.genai.comfyui.plugins.plugin_utils._pictures import embedded
-from ansible_collections.genai.comfyui.plugins.plugin_utils._report import (
-    HostReport,
-    Read,
-    Sources,
-    collect,
-    plain,
-    reasons,
-    rows,
-)
+from ansible_collections.genai.comfyui.plugins.plugin_utils._report import Read, Sources, collect, plain
 from ansible_collections.genai.comfyui.plugins.plugin_utils._report_html import page as html_page
+from ansible_collections.genai.comfyui.plugins.plugin_utils._report_verdict import HostReport, reasons, rows
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "name": {"type": "str", "choices": ["site", "validate", "audit", "discover"], "required": True},
     "hosts": {"type": "list", "elements": "str", "required": True},
+    "limited_to": {"type": "list", "elements": "str"},
     "sync": {"type": "list", "elements": "str", "default": []},
     "probes": {"type": "list", "elements": "str", "default": []},
     "instances": {"type": "str"},
@@ -69,7 +63,10 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         _validation, given = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         groups = task_vars.get("groups", {})
-        hosts = _ordered([str(host) for host in given["hosts"]], list(groups.get("all", ())))
+        declared = _ordered([str(host) for host in given["hosts"]], list(groups.get("all", ())))
+        limit = None if given["limited_to"] is None else {str(host) for host in given["limited_to"]}
+        hosts = [host for host in declared if limit is None or host in limit]
+        left_out = [host for host in declared if host not in hosts]
         reads = {host: host_variables(task_vars["hostvars"], host).get for host in hosts}
         servers = set(groups.get("comfyui_servers", ()))
         sources = _sources(given, task_vars)
@@ -89,6 +86,7 @@ class ActionModule(ActionBase):
         )
         smoke = _smoke(reads, given["smoke"])
         report.update({"smoke": smoke} if smoke else {})
+        report.update({"left_out": left_out} if left_out else {})
         path, problem = None, []
         try:
             # First of all: what the report holds is also what is shown.
@@ -103,7 +101,7 @@ class ActionModule(ActionBase):
             path = files.write(_directory(given["dir"]), report, finished, page)
         except files.ReportError as error:
             problem = [str(error)]
-        self._show(given["name"], reports, reads, drift, why, path)
+        self._show(given["name"], reports, reads, drift, why, path, left_out)
         written = {"path": str(path), "page": str(path.with_suffix(".html"))} if path else {"path": None, "page": None}
         result.update(changed=False, ok=not why, **written)
         told = [*(why if given["fail_on"] != "never" else []), *problem]
@@ -120,10 +118,12 @@ class ActionModule(ActionBase):
         drift: bool,
         why: list[str],
         path: Path | None,
+        left_out: list[str],
     ) -> None:
         shown = rows(reports, drift)
         utf8 = look.is_utf8(getattr(sys.__stdout__, "encoding", None))
         lines = ["", look.table(shown, _COLUMNS, utf8), look.summary(shown, None if path is None else str(path))]
+        lines += look.left_out_lines(left_out)
         if kind == "site" and not why and not self._task.check_mode:
             for report in reports:
                 settings = {name: _safely(reads[report.host], name) for name in ("comfyui_instances", "comfyui_listen")}

@@ -15,7 +15,8 @@ description:
   - Gathers what the tasks of a run registered on its hosts, writes it as JSON and as one HTML page on the controller,
     prints a table with a summary line, and judges it.
   - A host or place that should have been looked at and was not is named with the reason. It never counts as in order.
-  - Meant for the last play of a playbook, on C(localhost). Needs no connection, and asks no host.
+  - Meant for the last play of a playbook, with C(run_once) and C(delegate_to=localhost). Needs no connection, and asks
+    no host.
   - The report holds fingerprints, never values. A token found in a result is an error, and nothing is written or shown.
 options:
   name:
@@ -28,6 +29,13 @@ options:
     type: list
     elements: str
     required: true
+  limited_to:
+    description:
+      - The hosts this run is about, for runs with C(--limit). Others in O(hosts) are named as left out, not judged.
+      - C(ansible_play_hosts_all) is the right value in a play that runs on the hosts themselves. A play on C(localhost)
+        is left out by C(--limit), and its verdict with it.
+    type: list
+    elements: str
   sync:
     description: Names of the variables in which the hosts registered results of M(genai.comfyui.sync).
     type: list
@@ -123,16 +131,19 @@ EXAMPLES = r"""
       failed_when: false
 
 - name: Report
-  hosts: localhost
+  hosts: comfyui_clients
   gather_facts: false
   tasks:
     - name: Write the report and fail on drift
       genai.comfyui.report:
         name: audit
         hosts: "{{ groups.comfyui_clients }}"
+        limited_to: "{{ ansible_play_hosts_all }}"
         sync: [audit]
         dir: reports
         fail_on: drift
+      delegate_to: localhost
+      run_once: true
 """
 
 RETURN = r"""
@@ -150,7 +161,8 @@ ok:
   description:
     - Whether there was no reason to fail, also with O(fail_on=never).
     - The JSON holds the reasons as C(verdict.reasons). It has the keys C(kind), C(started) (if given), C(finished),
-      C(durations), C(versions), C(credentials) (if given), C(hosts), C(not_checked) and C(verdict).
+      C(durations), C(versions), C(credentials) (if given), C(hosts), C(left_out) (if any), C(not_checked) and
+        C(verdict).
   type: bool
   returned: success or failure
 """
@@ -164,6 +176,7 @@ def main() -> None:
         argument_spec={
             "name": {"type": "str", "choices": ["site", "validate", "audit", "discover"], "required": True},
             "hosts": {"type": "list", "elements": "str", "required": True},
+            "limited_to": {"type": "list", "elements": "str"},
             "sync": {"type": "list", "elements": "str", "default": []},
             "probes": {"type": "list", "elements": "str", "default": []},
             "instances": {"type": "str"},

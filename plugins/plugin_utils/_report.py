@@ -1,7 +1,7 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run proved, host by host: gathered from registered results, and judged. Pure; no Ansible import.
+"""What a run proved, host by host: gathered from registered results. Pure; no Ansible import.
 
 A place that should have been looked at and was not is named with the reason; it is never counted as in order.
 """
@@ -9,12 +9,18 @@ A place that should have been looked at and was not is named with the reason; it
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.genai.comfyui.plugins.plugin_utils._report_verdict import (
+    HostReport,
+    Json,
+    NotChecked,
+    in_order,
+    line,
+)
 from ansible_collections.genai.comfyui.plugins.plugin_utils._topology import DEFAULT_INSTANCE
 
-Json = dict[str, Any]
 Read = Callable[[str], Any]
 """Returns a variable of one host, or None where there is none. May raise anything."""
 
@@ -49,36 +55,6 @@ class Sources:
     left_out: str | None = None
 
 
-@dataclass(frozen=True)
-class NotChecked:
-    """A place that was not looked at. ``fails``: whether that alone is a reason to fail."""
-
-    host: str
-    what: str
-    reason: str
-    fails: bool = True
-
-
-@dataclass
-class HostReport:
-    """What is known of one host. The lists hold the modules' records, reduced to the keys above."""
-
-    host: str
-    consumers: list[Json] = field(default_factory=list)
-    probes: list[Json] = field(default_factory=list)
-    instances: list[Json] = field(default_factory=list)
-    scan: Json | None = None
-    failure: Json | None = None
-    not_checked: list[NotChecked] = field(default_factory=list)
-    removed: bool = False
-
-    @property
-    def checked(self) -> bool:
-        """Whether there is a record at all and nothing is missing that should be there."""
-        some = self.consumers or self.probes or self.instances or self.scan
-        return bool(some) and not any(one.fails for one in self.not_checked)
-
-
 def plain(value: Any) -> Any:
     """Return *value* as plain JSON types, without the tags and lazy containers of newer cores."""
     if isinstance(value, Mapping):
@@ -107,8 +83,8 @@ class _Collector:
 
     def run(self, is_server: bool) -> HostReport:
         given = self._variable(self.sources.failure)
-        if isinstance(given, Mapping):
-            self.report.failure = {key: _line(given.get(key)) for key in ("task", "msg")}
+        if given and isinstance(given, Mapping):
+            self.report.failure = {key: line(given.get(key)) for key in ("task", "msg")}
         if self.sources.contact:
             self._unreachable(self._variable(self.sources.contact))
         for name in self.sources.sync:
@@ -132,12 +108,10 @@ class _Collector:
         declared = self._records("scan", name, ("declared",), FINDING_KEYS)
         self.report.scan = {"findings": findings, "declared": declared, **scan}
         for one in scan["left_out"] or []:
-            told = ", ".join(_line(example) for example in one.get("examples") or [])
-            self._missing(
-                f"{one.get('count')} left out by the scan", f"{_line(one.get('reason'))}: {told}", fails=False
-            )
+            told = ", ".join(line(example) for example in one.get("examples") or [])
+            self._missing(f"{one.get('count')} left out by the scan", f"{line(one.get('reason'))}: {told}", fails=False)
         for text in scan["not_searched"] or []:
-            self._missing("a secret the scan did not look for", _line(text), fails=False)
+            self._missing("a secret the scan did not look for", line(text), fails=False)
 
     def _variable(self, name: str | None) -> Any:
         if not name:
@@ -156,21 +130,22 @@ class _Collector:
             return False
         if not self.unreachable:
             self.unreachable = True
-            self._missing("host", f"unreachable: {_line(result.get('msg')) or 'no reason given'}")
+            self._missing("host", f"unreachable: {line(result.get('msg')) or 'no reason given'}")
         return True
 
     def _records(self, kind: str, name: str, keys: Sequence[str], wanted: Sequence[str]) -> list[Json]:
         result = self._variable(name)
-        if not isinstance(result, Mapping) or self._unreachable(result):
+        # A playbook that ran before in the same process leaves empty ones: rotate.yml forgets what an earlier pass saw.
+        if not result or not isinstance(result, Mapping) or self._unreachable(result):
             return []
         if result.get("skipped"):
-            self.skipped[kind].append(_line(result.get("skip_reason")) or "skipped")
+            self.skipped[kind].append(line(result.get("skip_reason")) or "skipped")
             return []
         found = next((result[key] for key in keys if isinstance(result.get(key), list)), None)
         records = [{key: one[key] for key in wanted if key in one} for one in found or [] if isinstance(one, Mapping)]
         if found is None or (result.get("failed") and all(in_order(kind, one) for one in records)):
             # With failed_when: false a failed result does not say so; one without records has proven nothing.
-            self._failed(name, _line(result.get("msg")) or "the result holds no records")
+            self._failed(name, line(result.get("msg")) or "the result holds no records")
         else:
             self.skipped[kind].append(None)
         return records
@@ -258,142 +233,3 @@ class _Collector:
 
 def _name(consumer: Json) -> str:
     return str(consumer.get("id", consumer.get("path")))
-
-
-def _line(value: Any) -> str:
-    return " ".join(str("" if value is None else value).split())
-
-
-def is_active(instance: Json) -> bool:
-    """Whether systemd says that the unit runs."""
-    return instance.get("active") in (True, "active")
-
-
-def _instance_in_order(one: Json) -> bool:
-    probe = one.get("probe")
-    state = probe.get("state") if isinstance(probe, Mapping) else probe
-    return is_active(one) and state in (None, "", "locked")
-
-
-def in_order(kind: str, one: Json, drift: bool = False) -> bool:
-    """Whether a record says that all is well. *kind*: sync, probes, instances or scan."""
-    if kind == "scan":
-        return one.get("declared") is not None
-    if kind == "sync":
-        settled = ("in_sync", "pending", *(("previous", "current") if drift else ()))
-        return one.get("status") in settled and not (drift and one.get("reload") == "pending")
-    if kind == "probes":
-        return one.get("state") == "locked"
-    return _instance_in_order(one)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table. ``kind``: instance, consumer, proof, scan, copy or host. ``fine`` None: not checked."""
-
-    host: str
-    kind: str
-    what: str
-    status: str
-    detail: str
-    fine: bool | None
-
-
-def rows(reports: Sequence[HostReport], drift: bool) -> list[Row]:
-    """Return the table's rows in the order of the hosts, each with its verdict."""
-    done: list[Row] = []
-    for report in reports:
-        done += [_instance_row(report.host, one) for one in report.instances]
-        done += [_consumer_row(report.host, one, drift) for one in report.consumers]
-        done += [_probe_row(report.host, one) for one in report.probes]
-        if report.scan is not None:
-            done += _scan_rows(report.host, report.scan)
-        if report.failure is not None:
-            done.append(Row(report.host, "host", report.failure["task"], "failed", report.failure["msg"], False))
-        for one in report.not_checked:
-            kind = {"HTTP": "proof", "consumer": "consumer", "instance": "instance"}.get(
-                one.what.partition(" ")[0], "host"
-            )
-            done.append(Row(one.host, kind, one.what, "not_checked", one.reason, None))
-    return done
-
-
-def _instance_row(host: str, one: Json) -> Row:
-    status = "active" if is_active(one) else _word(one.get("active"), "inactive")
-    fine = _instance_in_order(one)
-    action = _line(one.get("action"))
-    told = [
-        "" if action == "none" else action,
-        *(_line(reason) for reason in one.get("reasons") or []),
-        _line(one.get("detail")),
-    ]
-    probe = one.get("probe")
-    if not fine and isinstance(probe, Mapping):
-        told += [_line(probe.get("state")), _line(probe.get("detail"))]
-    what = _line(one.get("unit")) or _line(one.get("name"))
-    return Row(host, "instance", what, status, "; ".join(dict.fromkeys(filter(None, told))), fine)
-
-
-def _word(value: Any, otherwise: str) -> str:
-    return otherwise if value in (None, False, "") else str(value)
-
-
-def _consumer_row(host: str, one: Json, drift: bool) -> Row:
-    status = _word(one.get("status"), "unknown")
-    told = [_line(one.get("detail")) or _line(one.get("fingerprint"))]
-    was = one.get("was")
-    if one.get("changed") and was and was != status:
-        told.insert(0, f"was {_line(was)}")
-    what = f"{_line(one.get('path'))} ({_line(one.get('id'))})"
-    return Row(host, "consumer", what, status, "; ".join(filter(None, told)), in_order("sync", one, drift))
-
-
-def _probe_row(host: str, one: Json) -> Row:
-    what = f"{_line(one.get('url'))} ({_line(one.get('name'))})"
-    return Row(
-        host, "proof", what, _word(one.get("state"), "unexpected"), _line(one.get("detail")), in_order("probes", one)
-    )
-
-
-def _scan_rows(host: str, scan: Json) -> list[Row]:
-    counts = ", ".join(
-        f"{number} {what.replace('_', ' ')}" for what, number in sorted((scan.get("counts") or {}).items())
-    )
-    whole = bool(scan.get("complete"))
-    took = f"{scan.get('elapsed')} s" if whole else "it ended early; raise timeout or name fewer roots"
-    done = [Row(host, "scan", counts or "nothing", "complete" if whole else "incomplete", took, whole)]
-    for one in [*scan["findings"], *scan["declared"]]:
-        fine = in_order("scan", one)
-        what = _line(one.get("path")) + (f":{one['line']}" if one.get("line") and one.get("kind") != "git" else "")
-        status = f"declared ({_line(one.get('declared'))})" if fine else "undeclared"
-        done.append(Row(host, "copy", what, status, finding_text(one), fine))
-    return done
-
-
-def finding_text(one: Json) -> str:
-    """Return in words what a scan found: field, credential, version, spelling, place."""
-    version = " ".join(_line(one.get(key)) for key in ("credential", "version") if one.get(key))
-    told = [f"{_line(one.get('field'))} of {version}, {_line(one.get('label'))}", _line(one.get("fingerprint"))]
-    told += ["" if one.get("spelling") == "plain" else _line(one.get("spelling")), _line(one.get("detail"))]
-    told.append(f"{one['count']} times" if (one.get("count") or 1) > 1 else "")
-    return "; ".join(filter(None, told))
-
-
-def reasons(reports: Sequence[HostReport], drift: bool) -> list[str]:
-    """Say why the run is not in order, host by host. With *drift* only consumers and what was not looked at count."""
-    if not reports:
-        return ["there is no host in comfyui_servers or comfyui_clients, so nothing was checked"]
-    found = []
-    for report in reports:
-        bad = [row for row in rows([report], drift) if row.fine is False]
-        told = [row.detail for row in bad if row.kind != "host" and row.detail]
-        for row in bad:
-            # A module that failed because of its records says in its message what they say.
-            repeated = row.kind == "host" and any(detail in row.detail for detail in told)
-            if not repeated and (not drift or row.kind in ("consumer", "host")):
-                found.append(f"{row.host}: {row.what}: {row.status}" + (f": {row.detail}" if row.detail else ""))
-        found += [f"{one.host}: {one.what} not checked: {one.reason}" for one in report.not_checked if one.fails]
-    if not found and not any(one.removed for one in reports) and all(row.fine is None for row in rows(reports, drift)):
-        # Every omission has a good reason, and still nothing is proven.
-        return ["nothing was checked on any host"]
-    return found

@@ -19,7 +19,7 @@ import yaml
 
 from ansible_collections.genai.comfyui.plugins.module_utils._bcrypt import TOKEN_PATTERN, is_token
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
-from ansible_collections.genai.comfyui.plugins.plugin_utils._report import HostReport, Json
+from ansible_collections.genai.comfyui.plugins.plugin_utils._report_verdict import HostReport, Json
 
 _TOKEN = re.compile(TOKEN_PATTERN)
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _html as html
 from ansible_collections.genai.comfyui.plugins.plugin_utils._pictures import STYLE, gallery
-from ansible_collections.genai.comfyui.plugins.plugin_utils._report import Json, in_order, is_active
+from ansible_collections.genai.comfyui.plugins.plugin_utils._report_verdict import Json, in_order, is_active
 
 _TITLES = {
     "site": "Converge", "validate": "Validation", "audit": "Audit", "discover": "Discovery", "rotate": "Rotation",
@@ -273,6 +273,9 @@ def _coverage(report: Json) -> str:
         for ones in missing.values()
         for one in ones
     ]
+    if report.get("left_out"):
+        left_out = ", ".join(str(host) for host in report["left_out"])
+        body += f"<h3>Left out by --limit</h3><p>{html.text(left_out)}</p>"
     if rows:
         body += "<h3>Not checked</h3>" + html.table(("Host", "What", "Why"), rows[: html.MANY])
         if len(rows) > html.MANY:

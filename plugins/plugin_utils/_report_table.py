@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.genai.comfyui.plugins.plugin_utils._report import HostReport, Row
+from ansible_collections.genai.comfyui.plugins.plugin_utils._report_verdict import HostReport, Row
 
 HEAD = ("host", "kind", "what", "status", "detail")
 # Of these two columns text may be cut; the others are always whole.
 _WHAT, _DETAIL = 2, 4
 _LEAST = 20
+_NAMED = 5
 _BOX = {"line": "─", "bar": "│", "top": "┌┬┐", "middle": "├┼┤", "bottom": "└┴┘", "cut": "…"}
 _ASCII = {"line": "-", "bar": "|", "top": "+++", "middle": "+++", "bottom": "+++", "cut": "..."}
 _LOOPBACK = ("127.", "::1", "[::1]", "localhost")
@@ -104,6 +105,14 @@ def summary(rows: Sequence[Row], path: str | None) -> str:
         parts.append(f"{failures} failed")
     parts.append(f"{sum(row.fine is None for row in rows)} not checked")
     return ", ".join(parts) + f"; report: {path or 'not written'}"
+
+
+def left_out_lines(hosts: Sequence[str]) -> list[str]:
+    """Return the line that names hosts which this run was not about (``--limit``); no line where there is none."""
+    if not hosts:
+        return []
+    named = ", ".join(hosts[:_NAMED]) + (", ..." if len(hosts) > _NAMED else "")
+    return [f"left out by --limit: {len(hosts)} {'host' if len(hosts) == 1 else 'hosts'} ({named})"]
 
 
 def login_lines(report: HostReport, address: str, settings: Mapping[str, Any]) -> list[str]:

@@ -15,16 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
-from ansible_collections.genai.comfyui.plugins.plugin_utils._report import (
-    HostReport,
-    NotChecked,
-    Sources,
-    collect,
-    reasons,
-)
+from ansible_collections.genai.comfyui.plugins.plugin_utils._report import Sources, collect
 from ansible_collections.genai.comfyui.plugins.plugin_utils._report_file import ages, document, refuse_tokens
 from ansible_collections.genai.comfyui.plugins.plugin_utils._report_html import page
 from ansible_collections.genai.comfyui.plugins.plugin_utils._report_style import STYLE
+from ansible_collections.genai.comfyui.plugins.plugin_utils._report_verdict import HostReport, NotChecked, reasons
 
 TOKEN = "$2b$04$C64.0QdE5dDvyZNUqRt0W.eckRV6ouBeTsiqFmlKzw5ioRfp1OCbK"
 OTHER = "$2b$04$6.5a2pd8zD4W0wjTdR8ddONgj2e7Y2fnDOjP6Kuc.L1RMvsjHsL5O"

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.genai.comfyui.plugins.plugin_utils._report import HostReport, Sources, collect, reasons, rows
+from ansible_collections.genai.comfyui.plugins.plugin_utils._report import Sources, collect
+from ansible_collections.genai.comfyui.plugins.plugin_utils._report_verdict import HostReport, reasons, rows
 
 SOURCES = Sources(sync=["s1", "s2"], probes=["p1", "p2"], instances="i", contact="c", failure="f")
 URL = "http://srv-1:8188"
@@ -242,3 +243,8 @@ def test_a_server_that_was_removed_is_in_order_alone() -> None:
     assert reasons([look(gone, server=True)], drift=False) == []
     assert "it hangs" in why({**gone, "f": {"task": "Stop", "msg": "it hangs"}}, server=True)
     assert "active" in why({**gone, "i": {"instances": [instance(False)]}}, server=True)
+
+
+def test_what_an_earlier_playbook_emptied_is_no_failure() -> None:
+    assert why({**CLIENT, "f": {}, "s1": {}, "p1": {}}) == ""
+    assert "this run has no result for it" in why({**DECLARED, "c": {}, "f": {}, "s2": {}, "p2": {}})

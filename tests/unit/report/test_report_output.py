@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.genai.comfyui.plugins.plugin_utils._report import HostReport, NotChecked, Row
 from ansible_collections.genai.comfyui.plugins.plugin_utils._report_file import (
     ReportError,
     collection_version,
@@ -22,6 +21,7 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils._report_file import 
     write,
 )
 from ansible_collections.genai.comfyui.plugins.plugin_utils._report_table import is_utf8, login_lines, summary, table
+from ansible_collections.genai.comfyui.plugins.plugin_utils._report_verdict import HostReport, NotChecked, Row
 
 TOKEN = "$2b$04$C64.0QdE5dDvyZNUqRt0W.eckRV6ouBeTsiqFmlKzw5ioRfp1OCbK"
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, timezone.utc)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.genai.comfyui.plugins.plugin_utils import _metrics, _report, _report_file
+from ansible_collections.genai.comfyui.plugins.plugin_utils import _metrics, _report, _report_file, _report_verdict
 
 LABEL = r"[a-z_]+=\"(?:[^\"\\\n]|\\[\\\"n])*\""
 LINE = re.compile(rf"comfyui_[a-z_]+(?:\{{{LABEL}(?:,{LABEL})*\}})? -?\d+(?:\.\d+)?")
@@ -98,7 +98,7 @@ def test_a_report_of_our_own() -> None:
         "web-2": {"audit": {"unreachable": True, "msg": "Failed to connect to the host via ssh"}},
     }
     reports = [_report.collect(host, found[host].get, _report.Sources(sync=["audit"]), False) for host in found]
-    why = _report.reasons(reports, True)
+    why = _report_verdict.reasons(reports, True)
     document = _report_file.document("audit", reports, why, {}, None, datetime(2026, 1, 2, tzinfo=timezone.utc))
     told = figures(_metrics.text([], document, {}, 1.0))
     assert (told["comfyui_audit_ok"], told["comfyui_audit_timestamp_seconds"]) == ("0", "1767312000")
