@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cow_disk
 import pytest
 from local_hub import REVISION, Hub
 
@@ -118,25 +118,54 @@ def test_a_read_only_store_serves_by_symlink_or_copy(mount: Mount, tmp_path: Pat
         lay_down(models, wanted, endpoints=[], link="hard")
 
 
-def test_reflinks_where_the_file_system_has_them(mount: Mount, tmp_path: Path) -> None:
+def test_a_reflink_is_refused_where_the_file_system_has_none(mount: Mount) -> None:
     plain = mount("plain", "size=16m")
     (plain / "a").write_bytes(DATA)
     with pytest.raises(run.ModelsFailed, match=r"cannot be put to .*: reflink: "):
         lay_down(plain, [{"src": str(plain / "a"), "name": "b", "sha256": DIGEST}], endpoints=[], link="reflink")
     assert below(plain) == {"a"}
-    makers = {"xfs": ("mkfs.xfs", "-q"), "btrfs": ("mkfs.btrfs", "-q")}
-    kind = next((one for one, command in makers.items() if shutil.which(command[0])), None)
-    if kind is None:
-        pytest.skip("there is neither mkfs.xfs nor mkfs.btrfs; that it is refused elsewhere was seen")
-    image = tmp_path / "image"
-    with image.open("wb") as stream:
-        stream.truncate(400 << 20)
-    subprocess.run([*makers[kind], str(image)], check=True)
-    disk = mount("cow", "loop", kind, str(image))
-    (disk / "a").write_bytes(DATA)
-    (done,) = lay_down(disk, [{"src": str(disk / "a"), "name": "b", "sha256": DIGEST}], endpoints=[], link="reflink")
-    assert done["link"] == "reflink"
-    assert (disk / "b").read_bytes() == DATA
+
+
+@pytest.fixture
+def cow(mount: Mount, tmp_path: Path) -> Path:
+    """Give a disk whose files can share extents."""
+    cow_disk.make_image(tmp_path / "image")
+    return mount("cow", "loop", "btrfs", str(tmp_path / "image"))
+
+
+def test_a_reflink_shares_extents_until_one_of_both_is_written_to(cow: Path) -> None:
+    store, copy = cow / "store.safetensors", cow / "x.safetensors"
+    store.write_bytes(DATA)
+    assert not [extent for extent in cow_disk.extents(store) if extent[2]]
+    wanted = [{"src": str(store), "name": copy.name, "sha256": DIGEST}]
+    (done,) = lay_down(cow, wanted, endpoints=[], link="reflink", mode=0o640)
+    assert (done["link"], done["bytes"]) == ("reflink", len(DATA))
+    assert (copy.read_bytes() == DATA, copy.stat().st_mode & 0o777) == (True, 0o640)
+    assert copy.stat().st_ino != store.stat().st_ino
+    shared = cow_disk.extents(store)
+    assert cow_disk.extents(copy) == shared, "not a byte was copied"
+    assert {extent[2] for extent in shared} == {True}
+    assert sum(extent[1] for extent in shared) * 4096 == len(DATA)
+    with copy.open("r+b") as stream:
+        stream.seek(1 << 20)
+        stream.write(b"changed")
+    assert hashlib.sha256(store.read_bytes()).hexdigest() == DIGEST
+    assert copy.read_bytes() == DATA[: 1 << 20] + b"changed" + DATA[(1 << 20) + 7 :]
+    ours, theirs = ({extent[0] for extent in cow_disk.extents(one)} for one in (copy, store))
+    assert ours & theirs, "the rest is shared still"
+    assert ours - theirs, "what was written lies elsewhere"
+
+
+def test_auto_takes_a_reflink_where_no_hard_link_goes(cow: Path) -> None:
+    for name in ("store", "models"):
+        cow_disk.subvolume(cow / name)
+    (cow / "store" / "x.safetensors").write_bytes(DATA)
+    (done,) = lay_down(cow / "models", hubs("x"), [str(cow / "store")], endpoints=[])
+    assert done["link"] == "reflink", "a hard link leaves no subvolume"
+    assert {extent[2] for extent in cow_disk.extents(cow / "models" / "vae" / "x.safetensors")} == {True}
+    (cow / "store" / "x.safetensors").unlink()
+    (again,) = lay_down(cow / "models", hubs("x"), endpoints=[])
+    assert (again["verified"], again["fetched"]) == ("record", 0)
 
 
 @pytest.mark.parametrize("cap", [1, 3])
