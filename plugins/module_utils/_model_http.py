@@ -25,6 +25,8 @@ from ansible_collections.genai.comfyui.plugins.module_utils._model_hash import H
 Progress = Callable[[int], None]
 """Told how many bytes of the file are there."""
 
+AUTHORITY = "give its authority as ca_path"
+
 _PATIENCE = 60.0
 _DIGEST = 64
 
@@ -170,7 +172,7 @@ def open_source(source: Source, method: str, headers: Mapping[str, str]) -> tupl
         raise refused(source, error.code, error.headers) from None
     except urllib.error.URLError as error:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
-            raise FetchError("network", f"{source.shown}: the certificate is not trusted") from None
+            raise FetchError("network", f"{source.shown}: the certificate is not trusted; {AUTHORITY}") from None
         why = error.reason.strerror if isinstance(error.reason, OSError) else None
         raise Interrupted(f"{parts.hostname} cannot be reached ({why or 'no connection'})") from None
     except (OSError, http.client.HTTPException) as error:

@@ -26,6 +26,7 @@ from typing import Any
 from ansible_collections.genai.comfyui.plugins.module_utils import _hub_program, _model_hash
 from ansible_collections.genai.comfyui.plugins.module_utils._model_hash import Hasher
 from ansible_collections.genai.comfyui.plugins.module_utils._model_http import (
+    AUTHORITY,
     FetchError,
     Interrupted,
     Progress,
@@ -61,6 +62,9 @@ def _environment(ca_path: str | None) -> dict[str, str]:
     )
     kept.update({"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_UPDATE_CHECK": "1", "HF_HUB_DISABLE_XET": "1"})
     if ca_path is not None:
+        for name in ("SSL_CERT_DIR", "SSL_CERT_FILE", "CURL_CA_BUNDLE"):
+            # A file that the machine names would come before a directory that the task names.
+            kept.pop(name, None)
         kept["SSL_CERT_DIR" if os.path.isdir(ca_path) else "SSL_CERT_FILE"] = ca_path
         kept["REQUESTS_CA_BUNDLE"] = ca_path
     return kept
@@ -242,5 +246,5 @@ class HubSource:
         if kind == "more":
             return FetchError("size", f"{self.shown}: the server sends more bytes than it said")
         if kind == "certificate":
-            return FetchError("network", f"{self.shown}: the certificate is not trusted")
+            return FetchError("network", f"{self.shown}: the certificate is not trusted; {AUTHORITY}")
         return Interrupted(f"huggingface_hub gave up ({error['name']})", came=came)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import stat
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -215,6 +216,21 @@ def mount_of(path: str) -> str:
     while not os.path.ismount(place):
         place = os.path.dirname(place)
     return place
+
+
+def check_authorities(path: str | None) -> None:
+    """Raise ModelError unless *path*, where one is given, is a directory or a file of certificate authorities."""
+    if path is None:
+        return
+    try:
+        os.stat(path)
+        if os.path.isdir(path):
+            return
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        # OpenSSL's errors are of this class too, with words that help nobody.
+        why = "there is no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ModelError(f"ca_path {path}: {why}; give a PEM file or a directory of certificate authorities") from None
 
 
 def check_space(steps: Iterable[Step], folder: str, link: str, reserve: int) -> None:

@@ -226,6 +226,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._models import (
     ModelError,
     Record,
     Step,
+    check_authorities,
     check_space,
     look,
     parse_all,
@@ -295,6 +296,7 @@ def main() -> None:
         module.exit_json(changed=False, files=[], progress=read_progress(params["dir"]))
     try:
         models = parse_all(params["files"])
+        check_authorities(params["ca_path"])
         if not os.path.isdir(params["dir"]):
             if not module.check_mode:
                 raise ModelError(f"dir {params['dir']} does not exist; create it, or mount it")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import select
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -193,16 +194,19 @@ def framed(piece: bytes) -> bytes:
 
 
 @contextmanager
-def serve() -> Iterator[Hub]:
+def serve(tls: ssl.SSLContext | None = None) -> Iterator[Hub]:
     """Run a hub and its storage host, each on an address of its own: libraries take one address for one host."""
     hub = Hub()
     servers = []
     for role, address in (("hub", "127.0.0.1"), ("storage", "127.0.0.2")):
         server = ThreadingHTTPServer((address, 0), _handler(hub, role))
         server.daemon_threads = True
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         servers.append(server)
-    hub.url, hub.storage_url = (f"http://{server.server_address[0]!s}:{server.server_port}" for server in servers)
+    scheme = "https" if tls else "http"
+    hub.url, hub.storage_url = (f"{scheme}://{server.server_address[0]!s}:{server.server_port}" for server in servers)
     try:
         yield hub
     finally:
