@@ -8,6 +8,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "standin"))
 
-from workflow_server import pair, server  # isort: skip
+from workflow_server import deployed, pair, server  # isort: skip
 
-__all__ = ["pair", "server"]
+__all__ = ["deployed", "pair", "server"]

@@ -1,7 +1,10 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands of docs/client-operations.md as they stand there; only the address is put in, none shows the token."""
+"""The commands of docs/client-operations.md as they stand there; only the address is put in, none shows the token.
+
+On the stand-in, or on a real ComfyUI where one is named; see tests/contract/README.md.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +22,7 @@ from urllib.parse import quote
 import pytest
 import yaml
 from ansible.parsing.vault import VaultSecret
-from harness import TOKEN, Server
+from harness import TOKEN, Pair, Server
 
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _truth
 from ansible_collections.genai.comfyui.plugins.plugin_utils._stores import StoreContext, open_store
@@ -79,9 +83,10 @@ def answer(output: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def desk(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def desk(deployed: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """Set the desk up once."""
-    return Desk(tmp_path_factory.mktemp("desk"), server)
+    with deployed.serve() as server:
+        yield Desk(tmp_path_factory.mktemp("desk"), server)
 
 
 def test_every_commands_block_is_known() -> None:

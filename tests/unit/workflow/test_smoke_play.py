@@ -1,7 +1,7 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The smoke test as site.yml runs it: on a server that takes one Origin only, with its picture in the report."""
+"""The smoke test as site.yml runs it, alone by its tag, on a server that takes one Origin only; its picture is kept."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ PLAY = """
     - ansible.builtin.include_role:
         name: genai.comfyui.qwen_models
         tasks_from: smoke
+        apply: {tags: [smoke]}
+      tags: [smoke]
 - hosts: localhost
   gather_facts: false
+  tags: [always]
   tasks:
     - genai.comfyui.report:
         name: site
@@ -36,8 +39,8 @@ PLAY = """
 """
 
 
-def test_the_smoke_tests_picture_is_in_the_report(pair: Pair, tmp_path: Path) -> None:
-    with pair.serve("--enable-cors-header", ORIGIN) as server:
+def test_the_smoke_tests_picture_is_in_the_report(deployed: Pair, tmp_path: Path) -> None:
+    with deployed.serve("--enable-cors-header", ORIGIN) as server:
         assert server.request("GET", "/queue", token=TOKEN).status == 401, "it takes the token with that Origin only"
         instance = {"name": "default", "port": int(server.url.rpartition(":")[2]), "cors_origin": ORIGIN}
         host = {
@@ -48,7 +51,8 @@ def test_the_smoke_tests_picture_is_in_the_report(pair: Pair, tmp_path: Path) ->
         (tmp_path / "hosts.yml").write_text(
             yaml.safe_dump({"all": {"children": {"comfyui_servers": {"hosts": {"gpu-1": host}}}}})
         )
-        started = {"instances": [{"name": "default", "unit": "u", "active": True, "action": "started"}]}
+        # Nothing was started, but the tag asks for it.
+        started = {"instances": [{"name": "default", "unit": "u", "active": True, "action": "none"}]}
         credential = {"username": "comfy", "password": None, "token": TOKEN, "version": "v1"}
         # Instead of a store and of systemd.
         known = {"comfyui_credentials": {"main": credential}, "comfyui_instance_result": started}
@@ -59,7 +63,7 @@ def test_the_smoke_tests_picture_is_in_the_report(pair: Pair, tmp_path: Path) ->
         environment.update(HOME=str(tmp_path), PWD=str(tmp_path), ANSIBLE_LOCAL_TEMP=str(tmp_path / "tmp"))
         program = Path(sys.executable).with_name("ansible-playbook")
         done = subprocess.run(
-            [program, "-vvv", "-i", "hosts.yml", "-e", "@known.json", "play.yml"],
+            [program, "-vvv", "-i", "hosts.yml", "-e", "@known.json", "--tags", "smoke", "play.yml"],
             cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]

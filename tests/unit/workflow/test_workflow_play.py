@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import threading
+import uuid
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -29,6 +30,7 @@ PLAY = """
         parameters: {color: 255}
         check: decodable
         save_to: "{{ folder }}"
+        slice: 1
       register: shipped
     - genai.comfyui.workflow: {workflow: empty_image, check: decodable}
       check_mode: true
@@ -68,6 +70,7 @@ def ran(server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     (folder / "ansible.cfg").touch()
     environment = {**os.environ, "ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
     environment.update({"HOME": str(folder), "ANSIBLE_LOCAL_TEMP": str(folder / "tmp")})
+    client(server.url).submit(gated(folder / "before"), str(uuid.uuid4()), "somebody else")
     process = subprocess.Popen(
         [Path(sys.executable).with_name("ansible-playbook"), "-vvv", "-e", "@secret.yml", "play.yml"],
         cwd=folder,
@@ -80,8 +83,9 @@ def ran(server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     assert process.stdout is not None
     reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()))
     reader.start()
-    until(lambda: process.poll() is not None or any("localhost: running" in line for line in lines), 90)
-    (folder / "door").touch()
+    for said, door in (("localhost: in the queue", "before"), ("localhost: running", "door")):
+        until(lambda said=said: process.poll() is not None or any(said in line for line in lines), 90)  # type: ignore[misc]
+        (folder / door).touch()
     process.wait(60)
     reader.join()
     output = "".join(lines)
@@ -116,6 +120,7 @@ def test_an_unknown_name_lists_those_there_are(ran: tuple[Path, dict[str, Any], 
 def test_progress_is_shown_while_it_runs(ran: tuple[Path, dict[str, Any], str]) -> None:
     _folder, results, output = ran
     assert results["slow"]["state"] == "done"
+    assert "  localhost: in the queue, place 1 of 1" in output
     assert "  localhost: running" in output
 
 

@@ -1,10 +1,11 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A running stand-in with two nodes of our own: one that waits for a file, one whose picture is not plain."""
+"""A running stand-in with nodes of our own: one waits for a file, one's picture is not plain, one fails."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,6 +79,25 @@ def server(pair: Pair) -> Iterator[Server]:
     """Give a server that runs for the whole session."""
     with pair.serve() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Pair:
+    """Give a tree of the real pair where CONTRACT_COMFYUI_PATH and others name one, else the stand-in's."""
+    place = {name: os.environ.get(f"CONTRACT_{name}", "") for name in ("COMFYUI_PATH", "LOGIN_PATH", "PYTHON")}
+    if not all(place.values()):
+        standin: Pair = request.getfixturevalue("pair")
+        return standin
+    made = Pair(
+        tmp_path_factory.mktemp("deployed"),
+        comfyui=Path(place["COMFYUI_PATH"]),
+        login=Path(place["LOGIN_PATH"]),
+        python=place["PYTHON"],
+        start_timeout=300,
+        arguments=("--cpu",),
+    )
+    made.set_password(TOKEN)
+    return made
 
 
 def saved(node: str, **inputs: Any) -> dict[str, dict[str, Any]]:
