@@ -120,3 +120,9 @@ def test_changelog() -> None:
     assert fragments or version in released, "changelogs/fragments is empty, and this version is not released"
     page = (ROOT / "CHANGELOG.rst").read_text()
     assert all(f"v{name}" in page for name in released), "CHANGELOG.rst lacks a released version"
+
+
+def test_readme_names_every_role_and_playbook() -> None:
+    names = [*(path.name for path in roles()), *(path.stem for path in (ROOT / "playbooks").glob("*.yml"))]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in names if f"`genai.comfyui.{name}`" not in text] == []
