@@ -123,6 +123,6 @@ def test_changelog() -> None:
 
 
 def test_readme_names_every_role_and_playbook() -> None:
-    names = [*(path.name for path in roles()), *(path.stem for path in (ROOT / "playbooks").glob("*.yml"))]
+    names = [*roles(), *(path.stem for path in (ROOT / "playbooks").glob("*.yml"))]
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [name for name in names if f"`genai.comfyui.{name}`" not in text] == []
