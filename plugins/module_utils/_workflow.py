@@ -119,7 +119,12 @@ def _set(graph: Graph, place: str, value: Any) -> None:
         raise WorkflowError(f"{place!r} names no input; write node.input")
     if node not in graph:
         raise WorkflowError(f"{place!r} names no node; there is: {_listed(graph)}")
-    graph[node]["inputs"][field] = value
+    inputs = graph[node]["inputs"]
+    if field not in inputs:
+        # ComfyUI would leave it out without a word, and run with the value that stands there.
+        kind = graph[node]["class_type"]
+        raise WorkflowError(f"{place!r} names no input of node {node} ({kind}); there is: {_listed(inputs)}")
+    inputs[field] = value
 
 
 def _bypass(graph: Graph, node: str, through: str) -> None:

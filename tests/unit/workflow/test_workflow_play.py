@@ -50,9 +50,13 @@ PLAY = """
     - genai.comfyui.workflow: {workflow: "{{ folder }}/broken.json"}
       ignore_errors: true
       register: broken
+    - genai.comfyui.workflow:
+        resume: {prompt_id: gone, client_id: us, submitted: "{{ now().timestamp() }}", vram_peak: null}
+      ignore_errors: true
+      register: gone
     - ansible.builtin.copy:
         content: "{{ {'shipped': shipped, 'checked': checked, 'lacking': lacking, 'unknown': unknown, 'slow': slow,
-          'late': late, 'broken': broken} | to_json }}"
+          'late': late, 'broken': broken, 'gone': gone} | to_json }}"
         dest: "{{ folder }}/results"
         mode: "0600"
 """
@@ -135,6 +139,12 @@ def test_what_takes_too_long_is_taken_back(ran: tuple[Path, dict[str, Any], str]
 def test_a_failure_names_its_node(ran: tuple[Path, dict[str, Any], str]) -> None:
     assert "node 1 (Broken): ValueError: header too small" in ran[1]["broken"]["msg"]
     assert ran[1]["broken"]["cancelled"] is False
+
+
+def test_a_job_that_a_restart_lost_is_named(ran: tuple[Path, dict[str, Any], str]) -> None:
+    said = ran[1]["gone"]["msg"]
+    assert "job gone is lost: it is neither in the queue nor in the history" in said
+    assert "it was restarted, or somebody cleared them. Submit it again" in said
 
 
 def test_no_token_shows(ran: tuple[Path, dict[str, Any], str]) -> None:
