@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -74,3 +75,17 @@ def test_the_smoke_tests_picture_is_in_the_report(deployed: Pair, tmp_path: Path
     (smoke,) = json.loads((tmp_path / "reports/site-latest.json").read_text())["smoke"]
     assert (smoke["host"], smoke["workflow"], smoke["picture"]) == ("gpu-1", "empty_image", "smoke-gpu-1-default.png")
     assert TOKEN not in done.stdout + page
+
+
+def test_the_tag_takes_nothing_else_of_site_yml(tmp_path: Path) -> None:
+    hosts = {"all": {"children": {"comfyui_servers": {"hosts": {"gpu-1": {}}}}}}
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump(hosts))
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("ansible-playbook"), "-i", "hosts.yml", "--tags", "smoke", "--list-tasks",
+            str(Path(__file__).resolve().parents[3] / "playbooks/site.yml"),
+        ],
+        cwd=tmp_path, env={**os.environ, "ANSIBLE_NOCOLOR": "1"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    named = re.findall(r"^ {6}(.*?)\tTAGS: \[(.*)\]$", done.stdout, re.MULTILINE)
+    assert [name for name, tags in named if "always" not in tags] == ["Smoke test"]
