@@ -172,6 +172,11 @@ options:
     type: str
     choices: [locked, any]
     default: locked
+  asked:
+    description:
+      - When the caller asked, by its own clock, in seconds since 1970, such as C(now().timestamp()). It comes back
+        beside RV(clock), so that whoever gathers the results can tell clocks apart that differ.
+    type: float
 attributes:
   check_mode:
     support: full
@@ -211,6 +216,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+clock:
+  description: What the clock of the host that the module runs on showed when it began, in seconds since 1970.
+  type: float
+  returned: always
+asked:
+  description: The option O(asked), as given.
+  type: float
+  returned: always
 locked:
   description: Whether every target is locked.
   type: bool
@@ -288,6 +301,7 @@ targets:
       type: bool
 """
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -311,6 +325,7 @@ def _name(given: dict[str, Any]) -> str:
 
 def main() -> None:
     """Entry point."""
+    clock = round(time.time(), 3)
     item: dict[str, Any] = {
         "type": "list",
         "elements": "dict",
@@ -325,6 +340,7 @@ def main() -> None:
             "wait": {"type": "float", "default": 0},
             "wait_for_token": {"type": "bool", "default": False, "no_log": False},
             "timeout": {"type": "float", "default": 10},
+            "asked": {"type": "float"},
             "expect": {"type": "str", "choices": ["locked", "any"], "default": "locked"},
         },
         mutually_exclusive=[("targets", "url"), ("token", "from")],
@@ -365,6 +381,7 @@ def main() -> None:
     ]
     bad = [record for record in records if record["state"] != LOCKED]
     result: dict[str, Any] = {"changed": False, "locked": not bad, "targets": records}
+    result.update(clock=clock, asked=module.params["asked"])
     if bad and module.params["expect"] == "locked":
         told = "; ".join(f"{record['name']}: {record['state']}: {record['detail']}" for record in bad)
         module.fail_json(msg=f"{len(bad)} of {len(records)} targets not locked. {told}", **result)

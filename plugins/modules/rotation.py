@@ -115,7 +115,9 @@ options:
             V(none)), C(reachable), C(locked) (all of no, an empty and a random token were refused), C(accepts) and
             C(refuses) (versions proven by requests), C(password) (the version in its file), C(holds) (the version
             that its process was started with), C(fingerprint) (of the token in its file), C(accept_versions) and
-            C(accept_fingerprints) (what its accept file held), C(at), C(detail).
+            C(accept_fingerprints) (what its accept file held), C(at), C(detail), and C(clock) and C(asked) (what its
+            clock and the controller's showed when it was asked, in seconds since 1970; a rotation neither starts nor
+            gives an overlap nor ends one where they differ by more than five minutes, unless for O(reason=compromise)).
         type: list
         elements: dict
       consumers:
@@ -291,10 +293,10 @@ credentials:
       description: Days until then, negative when overdue; null where the policy has no age.
       type: float
     age_days:
-      description: Age of the current token in days.
+      description: Age of the current token in days; negative where by this clock it is still to be made.
       type: float
     alarm:
-      description: Whether the token is older than the policy's alarm age.
+      description: Whether the token is older than the policy's alarm age, or by this clock still to be made.
       type: bool
 """
 

@@ -131,6 +131,7 @@ def _server(hostvars: Hosts, host: str, instance: Mapping[str, Any], seen: bool,
     }
     if probe is None:
         return {**place, **known, "reachable": False, "detail": why or _failure(hostvars, host)}
+    asked = plain(_get(hostvars, host, RESULTS["probe"], {}))
     checks = {one.get("name"): one.get("ok") is True for one in probe.get("checks") or []}
     guarded = probe.get("guarded")
     accepts = list(probe.get("accepts") or [])
@@ -144,6 +145,8 @@ def _server(hostvars: Hosts, host: str, instance: Mapping[str, Any], seen: bool,
         "refuses": list(probe.get("refuses") or []),
         # A bare node holds exactly one token, the one it was started with. What a guard's process holds nobody sees.
         "holds": accepts[0] if guarded is False and len(accepts) == 1 else None,
+        "clock": asked.get("clock"),
+        "asked": asked.get("asked"),
         "detail": str(probe.get("detail") or ""),
     }
 

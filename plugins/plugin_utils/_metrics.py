@@ -51,12 +51,17 @@ def text(
 
 
 def alarms(credentials: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return one line for each token that is older than its policy's ``alarm_after_days``."""
-    return [
-        f"credential {one['name']}: its token is {one['age_days']:.1f} days old, which its policy calls too old"
-        for one in credentials
-        if one.get("alarm")
-    ]
+    """Return one line for each token that is older than its policy's ``alarm_after_days``, or of no known age."""
+    return [f"credential {one['name']}: {_alarm(one['age_days'])}" for one in credentials if one.get("alarm")]
+
+
+def _alarm(days: float) -> str:
+    if days < 0:
+        return (
+            f"by this clock its token will be made in {-days:.1f} days, so one of two clocks is or was wrong and "
+            "nobody knows its age"
+        )
+    return f"its token is {days:.1f} days old, which its policy calls too old"
 
 
 Family = tuple[str, str, Samples]
@@ -77,8 +82,16 @@ def _truth(credentials: Sequence[Mapping[str, Any]]) -> list[Family]:
             since.append((label, _seconds(one["since"])))
     return [
         ("token_info", "The current token's version and fingerprint.", info),
-        ("token_age_days", "Age of the current token.", [(at, one["age_days"]) for at, one in by]),
-        ("token_age_alarm", "1 when it is older than alarm_after_days.", [(at, int(one["alarm"])) for at, one in by]),
+        (
+            "token_age_days",
+            "Age of the current token.",
+            [(at, one["age_days"]) for at, one in by],
+        ),
+        (
+            "token_age_alarm",
+            "1 when it is too old, or not made yet.",
+            [(at, int(one["alarm"])) for at, one in by],
+        ),
         (
             "token_days_to_due",
             "Days until a rotation is due, negative when overdue; no line without rotate_after_days.",

@@ -328,7 +328,8 @@ def _drop(item: Credential, version: str, now: str) -> None:
 
 def _end_sessions(item: Credential, rotation: Rotation, now: str) -> None:
     if rotation.get("sessions") == "end":
-        item["sessions_epoch"] = max(item.get("sessions_epoch", 0), int(moment(now).timestamp()))
+        # Always a new one, or sessions of the time since a clock was ahead would outlive it.
+        item["sessions_epoch"] = max(item.get("sessions_epoch", 0) + 1, int(moment(now).timestamp()))
 
 
 _END: dict[str, Step] = {
@@ -341,8 +342,10 @@ STEPS: dict[str, dict[str, Step]] = {
     "guard": {
         "pending": Step((gates.servers_accept,), "accepted", _enter("accepted")),
         "accepted": Step((gates.servers_accept, gates.consumers_hold), "distributed", _enter("distributed")),
-        "distributed": Step((gates.servers_accept, gates.consumers_hold, gates.servers_serve), "switched", _switch),
-        "switched": Step((gates.overlap_over, gates.consumers_hold), "retiring", _retiring),
+        "distributed": Step(
+            (gates.servers_accept, gates.consumers_hold, gates.servers_serve, gates.clocks_agree), "switched", _switch
+        ),
+        "switched": Step((gates.overlap_over, gates.consumers_hold, gates.clocks_agree), "retiring", _retiring),
         **_END,
     },
     "none": {

@@ -14,7 +14,7 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils._truth_checks import
 
 _SERVER_KEYS = frozenset({
     "host", "instance", "credential", "acceptor", "reachable", "locked", "accepts", "refuses", "password", "holds",
-    "fingerprint", "accept_versions", "accept_fingerprints", "at", "detail",
+    "fingerprint", "accept_versions", "accept_fingerprints", "at", "clock", "asked", "detail",
 })  # fmt: skip
 _CONSUMER_KEYS = frozenset({
     "host", "id", "credential", "required", "reachable", "status", "version", "fingerprint", "reload", "at", "detail",
@@ -43,6 +43,9 @@ class Server:
     """Of every token in the server's files."""
     listed: frozenset[str] = frozenset()
     """The names in its accept file."""
+    clock: float | None = None
+    """What its clock showed when it was asked, and (``asked``) what the asking controller's did; since 1970."""
+    asked: float | None = None
     detail: str = ""
 
 
@@ -124,6 +127,8 @@ def _server(one: Mapping[str, Any], where: str) -> Server:
         holds=_text(one, "holds", where),
         fingerprints=frozenset(marks),
         listed=frozenset(_texts(one, "accept_versions", where)),
+        clock=_seconds(one, "clock", where),
+        asked=_seconds(one, "asked", where),
         detail=_text(one, "detail", where) or "",
     )
 
@@ -146,6 +151,13 @@ def _text(one: Mapping[str, Any], key: str, where: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise EvidenceError(f"{where}.{key}: must be text or null")
     return value or None
+
+
+def _seconds(one: Mapping[str, Any], key: str, where: str) -> float | None:
+    value = one.get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise EvidenceError(f"{where}.{key}: must be seconds since 1970 or null")
+    return None if value is None else float(value)
 
 
 def _texts(one: Mapping[str, Any], key: str, where: str) -> list[str]:

@@ -9,13 +9,13 @@ host that failed, was not asked or is not in the inventory any more keeps the ga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_evidence import Consumer, Evidence, Server
-from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_policy import moment
-from ansible_collections.genai.comfyui.plugins.plugin_utils._truth_form import Credential, Rotation
+from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_policy import CLOCKS_DIFFER, moment
+from ansible_collections.genai.comfyui.plugins.plugin_utils._truth_form import DEFAULT_POLICY, Credential, Rotation
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Waiting:
     why: str
 
 
-_CLOCKS_DIFFER = timedelta(minutes=5)
-"""By which controllers' clocks may differ without anything being wrong."""
+_LOOK = timedelta(hours=1)
+"""For which a look at a clock counts."""
 
 Gate = Callable[[Credential, Rotation, Evidence, str], Iterator[Waiting]]
 
@@ -86,9 +86,10 @@ def all_there(item: Credential, rotation: Rotation, seen: Evidence, now: str) ->
 def overlap_over(item: Credential, rotation: Rotation, seen: Evidence, now: str) -> Iterator[Waiting]:
     """The time for which the previous token was promised to stay valid is over."""
     until, previous = rotation.get("overlap_until", rotation["since"]), item["labels"]["previous"]
-    if moment(now) >= moment(until):
+    if moment(now) >= moment(until) or moment(until) <= moment(rotation["since"]):
+        # Where none was promised no clock can be wrong.
         return
-    if moment(now) < moment(rotation["since"]) - _CLOCKS_DIFFER:
+    if moment(now) < moment(rotation["since"]) - CLOCKS_DIFFER:
         # Which of the two clocks is wrong cannot be told here, and either guess would hurt somebody.
         why = (
             f"{previous} stays valid until {until}, as servers switched at {rotation['since']}, but this clock shows "
@@ -97,6 +98,47 @@ def overlap_over(item: Credential, rotation: Rotation, seen: Evidence, now: str)
         yield Waiting("clock", "", why)
     else:
         yield Waiting("time", "", f"{previous} stays valid until {until}")
+
+
+def clocks_agree(item: Credential, rotation: Rotation, seen: Evidence, now: str) -> Iterator[Waiting]:
+    """Servers' clocks and this controller's agree, where a time that servers go by is set or over."""
+    bare = rotation.get("acceptor") == "none"
+    none = {**DEFAULT_POLICY, **item["policy"]}["overlap_hours"] <= 0
+    if rotation["phase"] == "switched":
+        none = moment(rotation.get("overlap_until", rotation["since"])) <= moment(rotation["since"])
+    if not (bare or none or rotation["reason"] == "compromise"):
+        yield from clocks_differ(seen, rotation.get("servers", []))
+        yield from _moved(rotation, seen, now)
+
+
+def clocks_differ(seen: Evidence, servers: Iterable[str]) -> Iterator[Waiting]:
+    """Yield the servers whose clock does not show what this controller's does. Who did not tell is not among them.
+
+    Nobody here can know which of two clocks is wrong. Both sides go by times: a controller that is ahead would end an
+    overlap early, one that is behind would promise one that servers take for over.
+    """
+    for name in servers:
+        server = seen.servers.get(name)
+        if server is None or server.clock is None or server.asked is None:
+            continue
+        apart = timedelta(seconds=server.clock - server.asked)
+        if abs(apart) > CLOCKS_DIFFER:
+            how = "ahead of" if apart > timedelta() else "behind"
+            why = f"its clock is {timedelta(seconds=round(abs(apart).total_seconds()))} {how} this controller's"
+            yield Waiting("clock", name, f"{why}: set the wrong one right; only reason compromise goes by no clock")
+
+
+def _moved(rotation: Rotation, seen: Evidence, now: str) -> Iterator[Waiting]:
+    for name, server in _servers(rotation, seen):
+        since = timedelta() if server.asked is None else moment(now) - _at(server.asked)
+        if not -CLOCKS_DIFFER <= since <= _LOOK:
+            # What was compared with the server's is this clock as it was then.
+            why = f"this controller's clock moved by {since.total_seconds():+.0f} s since it was asked: run again"
+            yield Waiting("clock", name, why)
+
+
+def _at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)
 
 
 def previous_refused(item: Credential, rotation: Rotation, seen: Evidence, now: str) -> Iterator[Waiting]:

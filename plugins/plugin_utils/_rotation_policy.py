@@ -16,6 +16,8 @@ from ansible_collections.genai.comfyui.plugins.plugin_utils._truth_checks import
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _PART = re.compile(r"(?:([A-Za-z,\s-]+?)\s+)?(\d\d):(\d\d)\s*-\s*(\d\d):(\d\d)Z")
 _EXAMPLE = "'Sun 02:00-05:00Z', 'Mon-Fri 22:00-04:00Z' or '01:00-03:00Z', several with ';' between them"
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""By which clocks may differ without anything being wrong."""
 _WEEK = 7 * 24 * 60
 
 
@@ -31,7 +33,9 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Due:
-    """Whether a rotation may start now, why, and the figures for an alarm. Days may be negative (overdue)."""
+    """Whether a rotation may start now, why, and the figures for an alarm. ``days_to_due`` is negative when overdue,
+    ``age_days`` when by this clock the token is still to be made; that is an alarm whatever the policy says.
+    """
 
     due: bool
     why: list[str]
@@ -100,8 +104,15 @@ Rule = Callable[[Mapping[str, Any], datetime, datetime], Verdict]
 def _age(policy: Mapping[str, Any], made: datetime, now: datetime) -> Verdict:
     days = policy["rotate_after_days"]
     old = f"the token is {_count((now - made) / timedelta(days=1))} days old"
+    if now < made - CLOCKS_DIFFER:
+        # Else nothing would be due until then, which may be years.
+        why = (
+            f"by this clock the token will be made on {spell(made)}, so one of two clocks is or was wrong and its age "
+            "is not known: set this one right; if it is, rotate by hand"
+        )
+        return Verdict("age", False, why)
     if now < made:
-        old = f"the clock shows a time before the token was made ({spell(made)})"
+        old = "the token was just made"
     if days is None:
         return Verdict("age", False, f"{old}, and rotate_after_days is not set")
     due = made + timedelta(days=days)
@@ -153,7 +164,7 @@ def due(policy: Mapping[str, Any], made: str, now: str, reason: str) -> Due:
         age_days=round(age, 3),
         due_at=None if days is None else spell(born + timedelta(days=days)),
         days_to_due=None if days is None else round(days - age, 3),
-        alarm=alarm is not None and age >= alarm,
+        alarm=(alarm is not None and age >= alarm) or today < born - CLOCKS_DIFFER,
     )
 
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
-from ansible_collections.genai.comfyui.plugins.plugin_utils import _hashing, _rotation, _truth
+from ansible_collections.genai.comfyui.plugins.plugin_utils import _hashing, _rotation, _rotation_gates, _truth
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation import Outcome, RotationError, Start
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_declared import Declared
-from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_evidence import evidence_of
+from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_evidence import Evidence, evidence_of
+from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_gates import Waiting
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_tell import diff_of, record
 from ansible_collections.genai.comfyui.plugins.plugin_utils._stores import Store, change
 from ansible_collections.genai.comfyui.plugins.plugin_utils._stores._interface import utc_now
@@ -98,7 +99,7 @@ class _Edit:
                 raise
             self.notes[name] = str(error)
         if wanted.state == "started":
-            return self._start(item, name)
+            return self._start(item, name, seen)
         if wanted.state == "aborted":
             begun = _rotation.abort(item, self.now)
             went = _rotation.advance(begun.item, seen, self.now)
@@ -106,12 +107,17 @@ class _Edit:
         if wanted.state == "status":
             # What the gates say now, without going through them.
             went = _rotation.advance(item, seen, self.now)
+            if item["rotation"] is None:
+                return replace(went, waiting=self._clocks(seen))
             return Outcome(
                 item, [], went.why if not went.moves else [f"would go on: {w}" for w in went.why], went.waiting
             )
         return _rotation.advance(_rotation.forget(item, wanted.forget), seen, self.now)
 
-    def _start(self, item: Credential, name: str) -> Outcome:
+    def _clocks(self, seen: Evidence) -> list[Waiting]:
+        return list(_rotation_gates.clocks_differ(seen, sorted(seen.servers)))
+
+    def _start(self, item: Credential, name: str, seen: Evidence) -> Outcome:
         wanted = self._wanted
         if item["rotation"] is not None:
             if wanted.reason == "compromise":
@@ -122,6 +128,10 @@ class _Edit:
         may = _rotation.may_start(item, wanted.reason, self.now)
         if not may.due:
             return Outcome(item, why=may.why)
+        clocks = self._clocks(seen) if wanted.reason != "compromise" else []
+        if clocks:
+            # Neither the age nor the window is known then, and the new token's date would be wrong for good.
+            return Outcome(item, why=["it does not start while clocks differ"], waiting=clocks)
         places = self._places(name)
         acceptor = wanted.acceptor or ("none" if places.bare else _truth.policy_of(item)["acceptor"])
         if acceptor == "gateway":

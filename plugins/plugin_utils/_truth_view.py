@@ -85,7 +85,8 @@ def _wanted(item: Credential) -> tuple[str | None, str | None, list[tuple[str, i
 def _overlaps(rotation: Rotation) -> bool:
     if rotation["reason"] == "compromise" or rotation.get("acceptor") == "none":
         return False
-    return not rotation.get("retiring")
+    until = rotation.get("overlap_until", rotation["since"])
+    return not rotation.get("retiring") and _seconds(until) > _seconds(rotation["since"])
 
 
 def _seconds(moment: str) -> int:

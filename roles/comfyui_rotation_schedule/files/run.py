@@ -6,7 +6,7 @@
 Run as ``python -I run.py SETTINGS JOB [more arguments for ansible-playbook]``, by systemd or by hand. Exit codes:
 
 * 0: the playbook succeeded, and no token is too old.
-* 20: it succeeded, but a token is older than its policy's ``alarm_after_days``.
+* 20: it succeeded, but a token is older than its policy's ``alarm_after_days``, or by this clock not made yet.
 * 21: it succeeded, but the figures could not be written.
 * 64: called in a wrong way, or the settings cannot be used. Nothing was run.
 * 75: another run holds the lock. Nothing was run; the units take this for a success, because the next wake-up goes on.
@@ -112,9 +112,10 @@ def too_old(figures: Path) -> bool:
     return any(line.startswith("comfyui_token_age_alarm{") and line.endswith(" 1") for line in lines)
 
 
-def _noted(path: Path, job: str, started: float, code: int) -> bool:
+def _noted(path: Path, job: str, seconds: float, code: int) -> bool:
+    finished = time.time()
     try:
-        remember(path, job, started, time.time(), code)
+        remember(path, job, finished - seconds, finished, code)
     except OSError as error:
         print(f"comfyui-{job}: {path}: cannot be written ({error.strerror})", file=sys.stderr)
         return False
@@ -165,11 +166,12 @@ def work(settings: Mapping[str, Any], job: str, more: Sequence[str], variables: 
     credentials = Path(given) if given else None
     runner = Runner(settings, variables)
     wanted = settings["jobs"][job]
-    started = time.time()
+    begun = time.monotonic()
     code = runner.run(
         command(settings, wanted["playbook"], [*settings["arguments"], *wanted["arguments"], *more], credentials)
     )
-    noted = _noted(state / "runs.json", job, started, code)
+    # How long it took is true whatever became of the clock meanwhile.
+    noted = _noted(state / "runs.json", job, time.monotonic() - begun, code)
     figures = Path(settings["metrics_path"])
     told = {"comfyui_metrics_runs": str(state / "runs.json"), "comfyui_metrics_path": str(figures)}
     # By hand the same words may be what lets it read the truth, such as --ask-vault-pass.
@@ -183,7 +185,7 @@ def work(settings: Mapping[str, Any], job: str, more: Sequence[str], variables: 
         print(f"comfyui-{job}: the figures in {figures} could not be written, see above", file=sys.stderr)
         return NO_FIGURES
     if too_old(figures):
-        print(f"comfyui-{job}: a token is older than its policy allows, see above", file=sys.stderr)
+        print(f"comfyui-{job}: a token is older than its policy allows, or of no known age, see above", file=sys.stderr)
         return TOO_OLD
     return 0
 

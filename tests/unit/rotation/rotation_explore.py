@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rotation_field import CLIENTS, SERVERS, START, Run, World, in_field, spell
+from rotation_field import CLIENTS, SERVERS, START, Run, Server, World, in_field, spell
 
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation import RotationError
@@ -36,6 +36,9 @@ class Variant:
     down: str = ""
     order: str = "playbook"
     event: str = "run"
+    jumps: tuple[tuple[int, int], ...] = ()
+    ahead: tuple[int, int] = (0, 0)
+    """How wrong the controller's clock is, from which moment of the run on, and how wrong the servers' are."""
 
 
 PLAIN = Variant()
@@ -76,33 +79,37 @@ def complaints(now: World) -> list[str]:
         retired = {one["fp"] for one in item["retired"]}
         found += [
             f"{name} takes a token that was retired"
-            for name, one in zip(SERVERS, now.servers)
+            for index, name, one in _clocked(now)
             for _place, value in in_field(now)
-            if fingerprint(value) in retired and one.takes(value, now.clock)
+            if fingerprint(value) in retired and one.takes(value, now.shows(index))
         ]
     if rotation and rotation["reason"] == "compromise" and rotation["phase"] in (_REFUSING_BARE if bare else _REFUSING):
         known = item["versions"][item["labels"]["current"]]["hash"]
         found += [
             f"{n} takes the compromised token" for n, one in zip(SERVERS, now.servers) if one.takes(known, now.clock)
         ]
-    if rotation and rotation["phase"] == "switched" and rotation["reason"] != "compromise" and not bare:
+    if not {"restored", "compromised"} & now.marks:
         # Consumers that nobody declared have until the end of the overlap.
-        previous = item["versions"][item["labels"]["previous"]]
-        until = moment(item["versions"][item["labels"]["current"]]["promoted"]).timestamp() + 3600
+        former, until = now.promised
         found += [
             f"{name} refuses the previous token before the overlap is over"
-            for name, one in zip(SERVERS, now.servers)
-            if now.clock < until and not one.takes(previous["hash"], now.clock) and "restored" not in now.marks
+            for _index, name, one in _clocked(now)
+            if now.clock < until and not one.takes(former, now.clock)
         ]
     return found
+
+
+def _clocked(now: World) -> list[tuple[int, str, Server]]:
+    """Return the servers whose clocks are right; no other can be expected to know when a time is over."""
+    return [(i, name, one) for i, (name, one) in enumerate(zip(SERVERS, now.servers)) if not now.ahead[i]]
 
 
 def _refused(now: World) -> list[str]:
     return [
         f"{client} is refused by {name}"
         for client, value in zip(CLIENTS, now.clients)
-        for name, one in zip(SERVERS, now.servers)
-        if not one.takes(value, now.clock)
+        for index, (name, one) in enumerate(zip(SERVERS, now.servers))
+        if not one.takes(value, now.shows(index))
     ]
 
 
@@ -122,7 +129,11 @@ def settled(now: World) -> list[str]:
 
 def run_from(now: World, variant: Variant, see: Any, early: bool = False) -> tuple[World, str]:
     """Run the playbook from this state; return the world after it and the phase, or ``refused``."""
-    run = Run(now, see, variant.who, variant.down, variant.order, early)
+    run = Run(now, see, variant.who, variant.down, variant.order, early, dict(variant.jumps))
+    # Whoever set a clock right did it before this run.
+    run.world = replace(run.world, ahead=variant.ahead)
+    if run.world.key() != now.key():
+        see(run.world, "servers' clocks")
     begun = now.remote.value["credentials"]["main"]
     fresh = begun["rotation"] is None and not begun["retired"]
     first, options = ("started", {"reason": "manual"}) if fresh else ("advanced", {})

@@ -10,7 +10,7 @@ them with an empty memory. A crash before a step is a crash after the one before
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -78,10 +78,19 @@ class World:
     made: int
     marks: frozenset[str] = frozenset()
     """What happened that changes what may be expected: ``aborted``, ``restored``, ``compromised``."""
+    ahead: tuple[int, int] = (0, 0)
+    """By how much the servers' clocks are wrong, in seconds."""
+    promised: tuple[str, int] = ("", 0)
+    """The former token, and until when whoever nobody declared may still use it."""
+
+    def shows(self, index: int) -> int:
+        """Return what a server's clock shows."""
+        return self.clock + self.ahead[index]
 
     def key(self) -> tuple[Any, ...]:
         texts = (self.remote.text, *(one.text for one in self.local))
-        return (*texts, self.dirty, self.servers, self.clients, self.clock, self.made, self.marks)
+        state = (self.servers, self.clients, self.clock, self.made, self.marks, self.ahead, self.promised)
+        return (*texts, self.dirty, *state)
 
 
 def world(guard: bool, **policy: Any) -> World:
@@ -103,12 +112,18 @@ class Run:
     :param down: servers and clients that cannot be reached in this run.
     :param order: ``playbook``, or ``planner first``: the planner is asked before the field was touched.
     :param early: the deliberately wrong order, to bring out a state before the truth has it.
+    :param jumps: by how much the controller's clock is wrong from which moment of the run on; each durable step and
+        each look at the field is one.
     """
 
     def __init__(
-        self, now: World, see: Snapshot, who: int = 0, down: str = "", order: str = "playbook", early: bool = False
-    ) -> None:
+        self, now: World, see: Snapshot, who: int = 0, down: str = "", order: str = "playbook", early: bool = False,
+        jumps: Mapping[int, int] | None = None,
+    ) -> None:  # fmt: skip
         self.world = now
+        self.moments = 0
+        self._jumps = jumps or {}
+        self._wrong = self._jumps.get(0, 0)
         self._see = see
         self._who = who
         self._down = down
@@ -126,6 +141,26 @@ class Run:
         if after.key() != self.world.key():
             self.world = after
             self._see(after, what)
+            self._tick()
+
+    def _tick(self) -> None:
+        self.moments += 1
+        self._wrong = self._jumps.get(self.moments, self._wrong)
+
+    @property
+    def _clock(self) -> int:
+        """What the controller's clock shows."""
+        return self.world.clock + self._wrong
+
+    def _promised(self, document: Any) -> tuple[str, int]:
+        """Return what whoever sees the labels move may go by: the policy's overlap, from this moment on."""
+        item, before = document["credentials"]["main"], self.world.local[self._who].value["credentials"]["main"]
+        if not item["labels"]["previous"] or before["labels"]["previous"]:
+            return self.world.promised
+        if item["rotation"]["reason"] == "compromise" or not self.world.servers[0].guard:
+            return "", 0
+        old: str = before["versions"][before["labels"]["current"]]["hash"]
+        return old, self.world.clock + 3600
 
     def _mine(self, values: tuple[Any, Any], value: Any) -> tuple[Any, Any]:
         return (value, values[1]) if self._who == 0 else (values[0], value)
@@ -148,7 +183,8 @@ class Run:
             self._clients()
             self._early_view = None
         dirty = self._mine(self.world.dirty, True)
-        self._step("truth written", local=self._mine(self.world.local, doc), dirty=dirty)
+        promised = self._promised(document)
+        self._step("truth written", local=self._mine(self.world.local, doc), dirty=dirty, promised=promised)
         self._publish(doc)
         return doc.text
 
@@ -177,11 +213,13 @@ class Run:
 
         outer = self
         real = _rotation_run._Edit._make
+        evidence = self.evidence() if self._seen_now else None
+        self._tick()
         wanted = _rotation_run.Wanted(
             ["main"],
             state,
-            evidence=self.evidence() if self._seen_now else None,
-            now=spell(self.world.clock),
+            evidence=evidence,
+            now=spell(self._clock),
             **options,
         )
         _rotation_run._Edit._make = make  # type: ignore[method-assign]
@@ -306,7 +344,7 @@ class Run:
         record: dict[str, Any] = {"host": host, "instance": instance, "reachable": self._looked_at(SERVERS[index])}
         if not record["reachable"]:
             return record
-        taken = {version: one.takes(value, self.world.clock) for value, version in labels.items()}
+        taken = {version: one.takes(value, self.world.shows(index)) for value, version in labels.items()}
         listed = one.accept if one.guard else ()
         return {
             **record,
@@ -319,6 +357,8 @@ class Run:
             "fingerprint": fingerprint(one.password),
             "accept_versions": [version for version, _token, _end in listed],
             "accept_fingerprints": [fingerprint(value) for _version, value, _end in listed],
+            "clock": self.world.shows(index),
+            "asked": self._clock,
         }
 
 

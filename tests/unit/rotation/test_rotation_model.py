@@ -74,6 +74,41 @@ def test_a_truth_restored_from_any_older_copy(guard: bool) -> None:
     assert "idle" in ends
 
 
+DAYS = 10 * 86400
+# Ahead and behind, from before the run on; and ahead, behind and right again at any moment of it.
+WRONG = [Variant(jumps=((0, by),)) for by in (DAYS, -DAYS)]
+JUMPS = [
+    Variant(jumps=((0, was), (at, by))) for at in range(1, 25, 2) for was, by in ((0, DAYS), (0, -DAYS), (DAYS, 0))
+]
+AHEAD = [Variant(ahead=(by, 0)) for by in (DAYS, -DAYS)]
+
+
+def test_a_controllers_clock_that_jumps_at_any_moment() -> None:
+    """No overlap is cut short, nobody is refused, and with the right clock it comes to its end at the right time."""
+    fine(explore([world(True)], [PLAIN, *WRONG, *JUMPS]), 60)
+    # Without the guard there is no overlap.
+    fine(explore([world(False)], [PLAIN, *WRONG, JUMPS[12], JUMPS[13]]), 60)
+
+
+@GUARD
+def test_a_server_whose_clock_is_wrong(guard: bool) -> None:
+    """At any moment, and set right at any other: consumers are not refused, and the other server keeps its promise."""
+    fine(explore([world(guard)], [PLAIN, *AHEAD, Variant(ahead=(DAYS, DAYS)), DOWN[1], WRONG[0]]), 100)
+
+
+def test_to_go_by_one_clock_alone_is_caught(skip: Any) -> None:
+    skip(_rotation_gates.clocks_agree)
+    for variants in (WRONG[:1], WRONG[1:]):
+        found = explore([world(True)], [PLAIN, *variants])
+        assert "refuses the previous token before the overlap is over" in found.complaints[0]
+
+
+def test_to_take_a_look_for_a_clock_that_moved_since_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_rotation_gates, "_moved", lambda rotation, seen, now: iter(()))
+    found = explore([world(True)], [PLAIN, *JUMPS])
+    assert "refuses the previous token before the overlap is over" in found.complaints[0]
+
+
 def test_a_crash_free_run_ends_in_two_runs() -> None:
     """The first run goes to the overlap, the second one after it to the end."""
     for guard in (True, False):

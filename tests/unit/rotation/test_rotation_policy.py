@@ -49,7 +49,7 @@ def policy(**items: Any) -> dict[str, Any]:
             "opens on 2026-01-11T02:00:00Z",
         ),
         ({"rotate_after_days": 1, "window": "Sun 02:00-05:00Z"}, "2026-01-11T04:59:59Z", "scheduled", True, "is open"),
-        ({"rotate_after_days": 1}, "2025-12-01T00:00:00Z", "scheduled", False, "a time before the token was made"),
+        ({"rotate_after_days": 1}, "2025-12-01T00:00:00Z", "scheduled", False, "one of two clocks is or was wrong"),
     ],
 )
 def test_each_rule_says_why(items: Any, now: str, reason: str, starts: bool, why: str) -> None:
