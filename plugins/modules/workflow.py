@@ -39,6 +39,8 @@ options:
     description:
       - Values by the names of the document's parameters.
       - For a bare graph the names are C(node.input), as in C(6.text).
+      - Null does what the document says for it. C(image) of V(qwen_image_edit_2509) is then a plain picture, and no
+        upload is needed; C(lora) takes the LoRA out.
     type: dict
     default: {}
   variant:
