@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.genai.comfyui.plugins.plugin_utils import _compose_tree
+from ansible_collections.genai.comfyui.plugins.plugin_utils import _compose, _compose_tree
 from ansible_collections.genai.comfyui.plugins.plugin_utils._filters import shell
 
 
@@ -17,6 +17,7 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
         functions: list[t.Callable[..., t.Any]] = [
+            _compose.container_needs,
             _compose_tree.compose_project,
             _compose_tree.container_tree,
             _compose_tree.image_context,

@@ -19,6 +19,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._image_build import 
 Json = dict[str, Any]
 # Of ours only: somebody else's project may have the same name.
 _CONTAINER, _NETWORK = "label=genai.comfyui.instance", "label=genai.comfyui.network"
+_REHEARSAL = "label=genai.comfyui.rehearsal"
 
 
 class ProjectError(Exception):
@@ -54,7 +55,7 @@ def versions(engine: Engine) -> Json:
 
 
 def containers(engine: Engine) -> list[Json]:
-    """Return the instances' containers: ``name``, ``state``, ``image``, ``health``. Raises ProjectError."""
+    """Return the instances' containers, see the module's documentation. Raises ProjectError."""
     words = _list(engine, "ps", "--all", "--no-trunc", "--filter", _CONTAINER, "--format", "{{.ID}}")
     if not words:
         return []
@@ -69,6 +70,15 @@ def containers(engine: Engine) -> list[Json]:
                 "state": one["State"]["Status"],
                 "health": (one["State"].get("Health") or {}).get("Status"),
                 "image": one["Config"]["Image"],
+                "image_id": one["Image"],
+                "ports": sorted(
+                    {
+                        int(bound["HostPort"])
+                        for bindings in (one["HostConfig"].get("PortBindings") or {}).values()
+                        for bound in bindings or []
+                        if str(bound.get("HostPort")).isdigit()
+                    }
+                ),
             }
             for one in json.loads(said)
         ),
@@ -80,8 +90,9 @@ def remains(engine: Engine, image: str) -> dict[str, list[str]]:
     """Return what a removal deletes: ``containers``, ``networks`` and ``images``. Raises ProjectError."""
     ours = ["--filter", f"label={INPUTS}", "--format", "{{.Repository}}:{{.Tag}}", image]
     tagged = ["--format", "{{.Repository}}:{{.Tag}}", f"{image}-base"]
+    boxes = [("ps", "--all", "--filter", kind, "--format", "{{.Names}}") for kind in (_CONTAINER, _REHEARSAL)]
     return {
-        "containers": _list(engine, "ps", "--all", "--filter", _CONTAINER, "--format", "{{.Names}}"),
+        "containers": [name for words in boxes for name in _list(engine, *words)],
         "networks": _list(engine, "network", "ls", "--filter", _NETWORK, "--format", "{{.Name}}"),
         # The second are names that builds gave to a base image; the base itself stays under its own.
         "images": [*_list(engine, "image", "ls", *ours), *_list(engine, "image", "ls", *tagged)],

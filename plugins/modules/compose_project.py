@@ -47,6 +47,19 @@ options:
     description: Group whose number is asked for.
     type: str
     default: comfyui
+  addresses:
+    description:
+      - Addresses with ports, as V(127.0.0.1:8188) or V([::1]:8188), that containers are going to publish.
+      - One that something else than an instance has taken is named in RV(conflicts), and so is one that the host has
+        not.
+    type: list
+    elements: str
+    default: []
+  files:
+    description: Files that are going to be mounted. One that is missing is named in RV(conflicts).
+    type: list
+    elements: path
+    default: []
 """
 
 EXAMPLES = r"""
@@ -80,8 +93,13 @@ gid:
   description: Number of the group; none when there is no such group yet.
   returned: always
   type: int
+conflicts:
+  description: What of O(addresses) and O(files) would keep a container from starting, a sentence each.
+  returned: always
+  type: list
+  elements: str
 containers:
-  description: One record a container with C(name), C(id), C(state), C(health) and C(image).
+  description: One record a container with C(name), C(id), C(state), C(health), C(image), C(image_id) and C(ports).
   returned: always
   type: list
   elements: dict
@@ -96,6 +114,7 @@ from collections.abc import Mapping, Sequence
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.genai.comfyui.plugins.module_utils import _compose_host as host
+from ansible_collections.genai.comfyui.plugins.module_utils._compose_needs import conflicts
 from ansible_collections.genai.comfyui.plugins.module_utils._image_build import Engine
 
 
@@ -107,6 +126,8 @@ def main() -> None:
             "image": {"type": "str", "default": "genai-comfyui"},
             "user": {"type": "str", "default": "comfyui"},
             "group": {"type": "str", "default": "comfyui"},
+            "addresses": {"type": "list", "elements": "str", "default": []},
+            "files": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
     )
@@ -118,11 +139,13 @@ def main() -> None:
 
     engine = Engine(run)
     uid, gid = host.numbers(params["user"], params["group"])
-    result = {**host.versions(engine), "uid": uid, "gid": gid, "containers": []}
+    result = {**host.versions(engine), "uid": uid, "gid": gid, "containers": [], "conflicts": []}
     changed = False
     try:
         if result["engine"]:
             result["containers"] = host.containers(engine)
+        published = [port for one in result["containers"] if one["state"] == "running" for port in one["ports"]]
+        result["conflicts"] = conflicts(params["addresses"], params["files"], published)
         if params["state"] == "absent":
             nothing: dict[str, list[str]] = {"containers": [], "networks": [], "images": []}
             if not result["engine"] and module.get_bin_path("docker"):

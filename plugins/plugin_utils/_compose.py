@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import re
 import typing as t
 
@@ -42,6 +43,7 @@ READERS = {
 """Who reads each variable that a service is given; a user's own (``environment`` of an instance) come on top."""
 
 _DATA_DIRS = ("user_dir", "input_dir", "output_dir", "temp_dir")
+_CERTIFICATES = ("--tls-keyfile", "--tls-certfile")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SIZE = re.compile(r"([0-9]+)([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _HEADER = "# Managed by genai.comfyui.comfyui. No secret stands here; a `$` is written twice.\n"
@@ -118,6 +120,35 @@ def ports(instance: Json) -> list[Json]:
     return published
 
 
+def certificates(instance: Json) -> list[str]:
+    """Return the files of key and certificate that ComfyUI is told to serve HTTPS with.
+
+    :raises ComposeError: one is no absolute path.
+    """
+    args, found = list(instance["args"]), []
+    for number, arg in enumerate(args):
+        flag, equals, path = arg.partition("=")
+        if flag not in _CERTIFICATES:
+            continue
+        path = path if equals else "".join(args[number + 1 : number + 2])
+        if not posixpath.isabs(path) or posixpath.normpath(path) != path:
+            raise ComposeError(f"Instance {instance['name']}: {flag} must name an absolute path, and names {path!r}.")
+        found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def container_needs(instances: list[Json]) -> dict[str, list[str]]:
+    """Return what containers need of their host beside directories of ours, as options of ``compose_project``.
+
+    :param instances: complete instances of a host.
+    :raises ComposeError: see :func:`certificates`.
+    """
+    published = [port for one in instances for port in ports(one)]
+    hosts = [(f"[{one['host_ip']}]" if ":" in one["host_ip"] else one["host_ip"], one["target"]) for one in published]
+    files = [path for one in instances for path in certificates(one)]
+    return {"addresses": [f"{host}:{port}" for host, port in hosts], "files": list(dict.fromkeys(files))}
+
+
 def mounts(instance: Json, settings: Settings) -> list[Json]:
     """Return the bind mounts of one instance. Nothing is made by the engine: what is missing fails the start.
 
@@ -135,6 +166,7 @@ def mounts(instance: Json, settings: Settings) -> list[Json]:
     found.append(bind(instance["session_key"], f"{nodes}/{LOGIN_NODE}/.secret-key.txt"))
     paths = f"{settings['home']}/extra_model_paths.yaml"
     found += [bind(paths, paths), bind(settings["models_dir"], settings["models_dir"])]
+    found += [bind(path, path) for path in certificates(instance)]
     writable = dict.fromkeys([settings["cache_dir"], *(instance[key] for key in _DATA_DIRS)])
     return [*found, *(bind(path, path, True) for path in writable)]
 

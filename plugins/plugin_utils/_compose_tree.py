@@ -30,14 +30,18 @@ Settings = t.Mapping[str, t.Any]
 _IGNORED = ("**/.git", "**/.github", "**/__pycache__", "**/*.pyc", "**/.secret-key.txt", "**/PASSWORD")
 
 
+def _program(name: str) -> str:
+    path = Path(__file__).resolve().parent.parent.parent / "roles/comfyui/files/lib" / name
+    return path.read_text(encoding="utf-8")
+
+
 def container_tree(instances: list[Json], settings: Settings) -> list[Json]:
     """Return the directories of image, project and containers on the host, and the program of their units.
 
     :param instances: complete instances of a host with ``deployment: compose``. :param settings: ``home``.
     """
     home = settings["home"]
-    program = Path(__file__).resolve().parent.parent.parent / "roles/comfyui/files/lib/container.py"
-    entries = [text(f"{home}/lib/container.py", program.read_text(encoding="utf-8"))]
+    entries = [text(f"{home}/lib/container.py", _program("container.py"))]
     # The client's own settings: empty, so that nobody's proxies, contexts or credentials get into a container.
     entries += [
         directory(f"{home}/compose"),
@@ -73,7 +77,10 @@ def image_context(home: str, dockerfile: str, lists: t.Mapping[str, str]) -> lis
     """
     root = f"{home}/image"
     entries = [text(f"{root}/Dockerfile", dockerfile), text(f"{root}/.dockerignore", "\n".join(_IGNORED) + "\n")]
-    entries += [text(f"{root}/{name}", content) for name, content in sorted(lists.items())]
+    entries += [
+        text(f"{root}/{name}", content)
+        for name, content in sorted({**lists, "settle.py": _program("settle.py")}.items())
+    ]
     path = f"{root}/lib"
     entries.append(directory(path))
     for part in PACKAGE.split("/"):

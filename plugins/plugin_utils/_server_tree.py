@@ -23,7 +23,7 @@ MODEL_FOLDERS = (
 )  # fmt: skip
 # start.py and prove.py import our utilities by their full name, as modules do.
 PACKAGE = "ansible_collections/genai/comfyui/plugins/module_utils"
-LIB_PROGRAMS = ("start.py", "prove.py")
+LIB_PROGRAMS = ("start.py", "prove.py", "rehearse.py")
 LIB_MODULES = ("_bcrypt.py", "_fingerprint.py", "_http.py", "_probe.py")
 UNIT_DIR = "/etc/systemd/system"
 _DATA_DIRS = ("user_dir", "input_dir", "output_dir", "temp_dir")

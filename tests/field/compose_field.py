@@ -66,6 +66,27 @@ class ComposeField(Field):
         """Return the host's time for :meth:`journal`."""
         return self.on("srv-1", "date +%s.%N").strip()
 
+    def broken(self) -> dict[str, str]:
+        """Return the pins of a login node that cannot be imported, the same each time."""
+        self.on(
+            "srv-1",
+            "test -d /srv/broken || { git -c safe.directory='*' clone -q /srv/git/ComfyUI-Login.git /srv/broken"
+            " && cd /srv/broken && git config user.name t && git config user.email t@example.com"
+            " && printf 'import a_module_that_is_not_there\\n' > __init__.py && git commit -qam broken"
+            " && git config uploadpack.allowAnySHA1InWant true; }",
+        )
+        commit = self.on("srv-1", "git -C /srv/broken rev-parse HEAD").strip()
+        return {"comfyui_login_repo": "file:///srv/broken", "comfyui_login_version": commit}
+
+    def left(self) -> str:
+        """Return what a rehearsal left behind, which should be nothing."""
+        boxes = "docker ps -aq --filter label=genai.comfyui.rehearsal"
+        return self.on("srv-1", f"{boxes}; ls -d /opt/comfyui/compose/rehearsal-* 2>/dev/null || true")
+
+    def image(self) -> str:
+        """Return the id of the image that the container is made of."""
+        return self.on("srv-1", f"docker inspect -f '{{{{.Image}}}}' {BOX}").strip()
+
     def ensure(self) -> None:
         """Converge where the instance does not work."""
         if not (self.running() and self.works()):

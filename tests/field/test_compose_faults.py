@@ -99,21 +99,34 @@ def test_a_full_disk_during_a_build(field: ComposeField, tmp_path: Path) -> None
     assert (field.box(), field.works()) == (before, True)
 
 
-def test_a_port_that_is_taken(field: ComposeField) -> None:
+def test_what_is_in_the_way_is_seen_before_the_running_container_is_replaced(field: ComposeField) -> None:
+    """A port, a certificate and a user that cannot be: nothing is changed, and what runs answers."""
     before = field.box()
     field.on("srv-1", "systemd-run --quiet --unit taken python3 -m http.server 8189")
     try:
         awaited(lambda: ":8189" in field.on("srv-1", "ss -ltnH"), 20, "the program that takes the port")
-        two = [{"name": "default", "port": 8188}, {"name": "second", "port": 8189}]
-        said = refused(field, *given(comfyui_instances=two))
-        assert "8189 is taken by something else" in said
-        assert (field.box(), field.works()) == (before, True)
+        tls = ["--tls-keyfile", "/etc/ssl/none.key", "--tls-certfile", "/etc/ssl/none.pem"]
+        said = refused(field, *given(comfyui_instances=[{"name": "default", "port": 8189, "launch_args": tls}]))
+        assert "0.0.0.0:8189 is taken by something else; free it or choose another port in comfyui_instances" in said
+        assert "/etc/ssl/none.key is not there or no file" in said
+        assert "Nothing was changed" in said
     finally:
-        field.on(
-            "srv-1",
-            "systemctl stop taken; systemctl disable --now comfyui@second; docker rm -f comfyui-second",
-            check=False,
-        )
+        field.on("srv-1", "systemctl stop taken", check=False)
+    said = refused(field, *given(comfyui_user="root"))
+    assert "comfyui_user (root) and comfyui_group (comfyui) must not be root's" in said
+    assert field.on("srv-1", "getent passwd root").endswith(":/root:/bin/bash\n")
+    assert (field.box(), field.works()) == (before, True)
+
+
+def test_a_port_that_is_taken_when_a_container_starts(field: ComposeField) -> None:
+    field.on("srv-1", "systemctl stop comfyui@default; systemd-run --quiet --unit taken python3 -m http.server 8188")
+    try:
+        awaited(lambda: ":8188" in field.on("srv-1", "ss -ltnH"), 20, "the program that takes the port")
+        assert "8188 is taken by something else" in started(field)
+    finally:
+        field.on("srv-1", "systemctl stop taken", check=False)
+    field.on("srv-1", "systemctl reset-failed comfyui@default; systemctl start comfyui@default")
+    assert field.works()
 
 
 def test_a_missing_bind_source(field: ComposeField) -> None:
@@ -129,12 +142,18 @@ def test_a_missing_bind_source(field: ComposeField) -> None:
     assert field.works()
 
 
-def test_a_data_directory_of_somebody_else(field: ComposeField) -> None:
+def test_files_of_somebody_else(field: ComposeField) -> None:
     place = "/srv/comfyui/instances/default/output"
-    field.on("srv-1", f"chown root:root {place}; chmod 700 {place}")
+    field.on("srv-1", f"chown root:root {place} {APP}/login/PASSWORD; chmod 700 {place}")
+    since = field.now()
+    field.on("srv-1", "systemctl restart comfyui@default || true")
+    said = " ".join(field.journal(since).split())
+    assert "login/PASSWORD: Permission denied; run the playbook for this host again" in said
+    assert (field.running(), field.code()) == (False, "000")
     done = field.site()
     assert done.returncode == 0, done.stdout[-4000:]
-    assert field.on("srv-1", f"stat -c %U {place}").strip() == "comfyui", "the role gives it back"
+    owners = field.on("srv-1", f"stat -c %U {place} {APP}/login/PASSWORD").split()
+    assert owners == ["comfyui", "comfyui"], "the role gives them back"
     assert field.works()
 
 
@@ -175,19 +194,33 @@ def test_a_gpu_host_whose_engine_has_no_way_to_gpus(card: ComposeField) -> None:
     assert (card.box(), card.works()) == (before, True)
 
 
+def test_an_image_whose_node_cannot_be_imported_does_not_replace_what_runs(field: ComposeField) -> None:
+    """It is started where nothing depends on it before; what runs answers on, also after a restart of its unit."""
+    before, image = field.box(), field.image()
+    pins = given(**field.broken())
+    said = refused(field, *pins)
+    assert "The image genai-comfyui:" in said
+    assert "does not start locked" in said
+    assert "custom_nodes/ComfyUI-Login module for custom nodes: No module named 'a_module_that_is_not_there'" in said
+    assert "What ran before it runs on" in said
+    assert (field.box(), field.works(), field.left()) == (before, True, "")
+    done = field.site("--check", *pins)
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "Would start genai-comfyui:" in " ".join(done.stdout.split())
+    assert (field.box(), field.left()) == (before, "")
+    # As after a reboot: nothing on disk says that the container is to be another one.
+    field.on("srv-1", "systemctl restart comfyui@default")
+    assert (field.image(), field.works()) == (image, True)
+    done = field.site()
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "until it is proven locked" not in done.stdout, "what runs needs no rehearsal"
+
+
 def test_a_node_that_fails_to_import_is_never_reachable_and_stays_stopped(field: ComposeField) -> None:
-    """Neither the run nor a restart of the engine opens it; the next sound version is proven as ever."""
-    field.on(
-        "srv-1",
-        "rm -rf /srv/broken && git -c safe.directory='*' clone -q /srv/git/ComfyUI-Login.git /srv/broken"
-        " && cd /srv/broken"
-        " && git config user.name t && git config user.email t@example.com"
-        " && printf 'import a_module_that_is_not_there\\n' > __init__.py && git add -A && git commit -qm broken"
-        " && git config uploadpack.allowAnySHA1InWant true",
-    )
-    commit = field.on("srv-1", "git -C /srv/broken rev-parse HEAD").strip()
-    said = refused(field, *given(comfyui_login_repo="file:///srv/broken", comfyui_login_version=commit))
-    assert "a_module_that_is_not_there" in said or "does not guard" in said or "not locked" in said
+    """Without a rehearsal: neither the run nor a restart of the engine opens it; the next sound version is proven."""
+    said = refused(field, *given(**field.broken(), comfyui__rehearse=False))
+    assert "Stopped, because not locked. default:" in said
+    assert "a_module_that_is_not_there" in said or "does not guard" in said
     assert (field.running(), field.code()) == (False, "000")
 
     field.on("srv-1", "systemctl restart docker")

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
-import typing as t
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -56,7 +56,8 @@ def test_numbers_are_the_hosts_own() -> None:
 
 
 FOUND: Answers = {
-    "ps": (0, "comfyui-a\ncomfyui-b\n", ""),
+    "ps --all --filter label=genai.comfyui.instance": (0, "comfyui-a\ncomfyui-b\n", ""),
+    "ps --all --filter label=genai.comfyui.rehearsal": (0, "comfyui.rehearsal\n", ""),
     "network ls": (0, "comfyui\n", ""),
     "image ls --format": (0, "genai-comfyui-base:12\n", ""),
     "image ls --filter": (0, "genai-comfyui:34\n", ""),
@@ -67,16 +68,17 @@ def test_a_removal_touches_what_carries_our_labels_and_no_base_image() -> None:
     one, asked = engine(FOUND)
     remains = host.remains(one, "genai-comfyui")
     assert remains == {
-        "containers": ["comfyui-a", "comfyui-b"],
+        "containers": ["comfyui-a", "comfyui-b", "comfyui.rehearsal"],
         "networks": ["comfyui"],
         "images": ["genai-comfyui:34", "genai-comfyui-base:12"],
     }
     filters = [words[words.index("--filter") + 1] for words in asked if "--filter" in words]
-    assert filters == ["label=genai.comfyui.instance", "label=genai.comfyui.network", "label=genai.comfyui.inputs"]
+    assert filters == [f"label=genai.comfyui.{kind}" for kind in ("instance", "rehearsal", "network", "inputs")]
     host.remove(one, remains)
-    assert asked[4:] == [
+    assert asked[5:] == [
         ["rm", "--force", "comfyui-a"],
         ["rm", "--force", "comfyui-b"],
+        ["rm", "--force", "comfyui.rehearsal"],
         ["network", "rm", "comfyui"],
         ["rmi", "genai-comfyui:34"],
         ["rmi", "genai-comfyui-base:12"],
@@ -93,10 +95,15 @@ def test_what_cannot_be_removed_is_named() -> None:
 
 
 def test_containers_are_told_in_plain_words() -> None:
-    text = '[{"Id": "1", "Name": "/comfyui-a", "State": {"Status": "running", "Health": {"Status": "healthy"}}, '
-    text += '"Config": {"Image": "genai-comfyui:34"}}]'
-    one, _asked = engine({"ps": (0, "1\n", ""), "inspect": (0, text, "")})
-    found: list[dict[str, t.Any]] = host.containers(one)
-    assert found == [
-        {"name": "comfyui-a", "id": "1", "state": "running", "health": "healthy", "image": "genai-comfyui:34"}
-    ]
+    known = {
+        "Id": "1",
+        "Name": "/comfyui-a",
+        "Image": "sha256:34",
+        "State": {"Status": "running", "Health": {"Status": "healthy"}},
+        "Config": {"Image": "genai-comfyui:34"},
+        "HostConfig": {"PortBindings": {"8188/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8188"}], "9/tcp": None}},
+    }
+    one, _asked = engine({"ps": (0, "1\n", ""), "inspect": (0, json.dumps([known]), "")})
+    (found,) = host.containers(one)
+    assert (found["name"], found["id"], found["state"], found["health"]) == ("comfyui-a", "1", "running", "healthy")
+    assert (found["image"], found["image_id"], found["ports"]) == ("genai-comfyui:34", "sha256:34", [8188])

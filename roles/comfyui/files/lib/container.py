@@ -6,6 +6,8 @@
     python container.py create --file COMPOSE --name INSTANCE    # before the start: make it, anew where it changed
     python container.py ended --name INSTANCE                    # after the end: leave nothing running, say why
     python container.py help --image IMAGE --cache DIR           # what ComfyUI in the image says to --help
+    python container.py rehearse --image IMAGE --cache DIR --user UID:GID --seconds N < files.json
+        # before anything that serves is replaced: start the image where nothing depends on it, until proven locked
 
 Ends with 0, or with 1 and one line on stderr that names the mend. Gives no variable of its own to anybody, so neither
 COMPOSE_*, DOCKER_* nor somebody's client configuration changes what is made.
@@ -14,18 +16,29 @@ COMPOSE_*, DOCKER_* nor somebody's client configuration changes what is made.
 from __future__ import annotations
 
 import argparse
+import base64
 import fcntl
 import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 PROJECT = "comfyui"
-APP, PYTHON = "/opt/comfyui/app", "/opt/comfyui/venv/bin/python"
+APP, LIB, PYTHON = "/opt/comfyui/app", "/opt/comfyui/lib", "/opt/comfyui/venv/bin/python"
+# No instance can have a name with a dot.
+REHEARSAL = f"{PROJECT}.rehearsal"
+_GUARD = "/guard/"
+_CAUSES = ("comfyui-login-guard: ended ComfyUI before it listened: ", "comfyui-start: refused: ")
+# Nothing but memory, nobody to talk to, no rights.
+_BOX = ["--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+        "--tmpfs", "/tmp:mode=1777,exec", "--pull", "never"]  # fmt: skip  # noqa: S108 - the container's own
 _MEND = "run the playbook for this host again"
 # How the engine says it, and how people are told.
 _TOLD = (
@@ -57,11 +70,11 @@ def told(said: str) -> str:
     return line[-400:] or "the container engine's client failed and said nothing"
 
 
-def docker(*words: str, timeout: float = 120.0) -> str:
-    """Run the engine's client and return its output. Raises ContainerError."""
+def client(*words: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
+    """Run the engine's client to its end. Raises ContainerError where it has none."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_CONFIG") if name in os.environ}
     try:
-        done = subprocess.run(  # noqa: S603 - a list of words, no shell
+        return subprocess.run(  # noqa: S603 - a list of words, no shell
             [shutil.which("docker") or "docker", *words], capture_output=True, text=True, errors="replace",
             check=False, timeout=timeout, stdin=subprocess.DEVNULL, env={**kept, "LC_ALL": "C"},
         )  # fmt: skip
@@ -71,6 +84,11 @@ def docker(*words: str, timeout: float = 120.0) -> str:
         raise ContainerError(
             f"docker {words[0]} did not end within {timeout:g} s; see: systemctl status docker"
         ) from None
+
+
+def docker(*words: str) -> str:
+    """Run the engine's client and return its output. Raises ContainerError."""
+    done = client(*words)
     if done.returncode != 0:
         raise ContainerError(told(done.stderr or done.stdout))
     return done.stdout
@@ -108,8 +126,7 @@ def help_text(image: str, cache: Path) -> str:
     known = cache / f"help-{hashlib.sha256(image.encode()).hexdigest()[:16]}.txt"
     if known.exists():
         return known.read_text(encoding="utf-8")
-    box = ["--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--pull", "never"]  # noqa: S108
-    text = docker("run", *box, "--workdir", APP, "--entrypoint", PYTHON, image, "-B", "main.py", "--help")
+    text = docker("run", *_BOX, "--workdir", APP, "--entrypoint", PYTHON, image, "-B", "main.py", "--help")
     for old in cache.glob("help-*.txt"):
         old.unlink()
     part = known.with_suffix(".part")
@@ -118,20 +135,93 @@ def help_text(image: str, cache: Path) -> str:
     return text
 
 
+def _lay(place: Path, files: Mapping[str, str], uid: int, gid: int) -> list[str]:
+    """Write a login directory, a session key and a guard that are of no use elsewhere; return how to mount them."""
+    os.umask(0o022)
+    login, guard, key = place / "login", place / "guard", place / "key"
+    for folder in (login, guard):
+        folder.mkdir(mode=0o755)
+    # The form of a bcrypt hash, of no password.
+    token = f"$2b$12${secrets.token_hex(10)}u.{secrets.token_hex(15)}e"
+    made = f"{base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()},9999-12-31T00:00:00"
+    for path, text in ((login / "PASSWORD", f"{token}\nrehearsal\n"), (key, made)):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with open(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.chown(path, uid, gid)
+    for name, text in files.items():
+        (guard / name).write_text(text, encoding="utf-8")
+    nodes = f"{APP}/custom_nodes"
+    mounts = [(login, f"{APP}/login"), (key, f"{nodes}/ComfyUI-Login/.secret-key.txt")]
+    mounts += [(guard, f"{nodes}/ComfyUI-Login-Guard")] if files else []
+    options = [f"type=bind,readonly,source={source},target={target}" for source, target in mounts]
+    return [word for option in options for word in ("--mount", option)]
+
+
+def _cause(said: str, status: int) -> str:
+    """Return why a rehearsal failed: our programs' own words, or else the last ones."""
+    lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
+    ours = [line[len(start) :] for start in _CAUSES for line in lines if line.startswith(start)]
+    killed = ["it was killed, as when memory is short"] if status == 137 else []
+    return "; ".join([*ours, *killed] or lines[-5:]) or f"it ended with status {status} and said nothing"
+
+
+def rehearse(image: str, cache: Path, user: str, seconds: float, entries: list[dict[str, str]]) -> None:
+    """Start an image in a container of its own until it is proven locked; leave nothing. Raises ContainerError.
+
+    :param entries: the guard's files, with ``path`` (``/guard/NAME``) and ``content``; none: no guard.
+    """
+    files = {one["path"][len(_GUARD) :]: one["content"] for one in entries if one["path"].startswith(_GUARD)}
+    known = set(re.findall(r"(?<![\w-])--[a-z-]+", help_text(image, cache)))
+    uid, gid = (int(number) for number in user.split(":"))
+    run = f"/run/{PROJECT}"
+    words = ["--name", REHEARSAL, "--label", "genai.comfyui.rehearsal=1", "--log-driver", "none", "--init"]
+    words += ["--user", user, "--tmpfs", f"{run}:uid={uid},gid={gid},mode=0700", "--entrypoint", PYTHON]
+    # What runs has the GPUs; a library that looks for a home finds one that goes.
+    for name, value in (("HOME", "/tmp"), ("PYTHONUNBUFFERED", "1"), ("NVIDIA_VISIBLE_DEVICES", "void")):  # noqa: S108
+        words += ["--env", f"{name}={value}"]
+    start = ["-B", f"{LIB}/rehearse.py", f"{seconds:g}", "--app", APP, "--socket", f"{run}/prove.sock"]
+    start += [*([] if files else ["--no-guard"]), "--", "--listen", "127.0.0.1"]
+    for flag in ("--user-directory", "--input-directory", "--output-directory", "--temp-directory"):
+        start += [flag, "/tmp"]  # noqa: S108
+    start += ["--database-url", "sqlite:////tmp/comfyui.db"] if "--database-url" in known else []
+    start += ["--cpu"] if "--cpu" in known else []
+    with (cache / ".rehearsal").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Of a run that was killed.
+        for old in cache.glob("rehearsal-*"):
+            shutil.rmtree(old, ignore_errors=True)
+        client("rm", "--force", REHEARSAL)
+        place = Path(tempfile.mkdtemp(prefix="rehearsal-", dir=cache))
+        try:
+            done = client("run", *_BOX, *words, *_lay(place, files, uid, gid), image, *start, timeout=seconds + 60)
+        finally:
+            client("rm", "--force", REHEARSAL)
+            shutil.rmtree(place, ignore_errors=True)
+    if done.returncode == 125:
+        raise ContainerError(told(done.stderr))
+    if done.returncode != 0:
+        raise ContainerError(_cause(f"{done.stdout}\n{done.stderr}", done.returncode))
+
+
 def main(argv: list[str]) -> int:
     """Return the exit status."""
     parser = argparse.ArgumentParser(prog="container.py", allow_abbrev=False)
-    parser.add_argument("do", choices=["create", "ended", "help"])
+    parser.add_argument("do", choices=["create", "ended", "help", "rehearse"])
     parser.add_argument("--file", type=Path, help="Compose file")
     parser.add_argument("--name", help="instance")
     parser.add_argument("--image", help="image whose ComfyUI is asked")
-    parser.add_argument("--cache", type=Path, help="directory that keeps the answer")
+    parser.add_argument("--cache", type=Path, help="directory that keeps the answer, and a rehearsal's files")
+    parser.add_argument("--user", help="numbers of user and group that a rehearsal runs as")
+    parser.add_argument("--seconds", type=float, help="how long a rehearsal may take")
     options = parser.parse_args(argv)
     try:
         if options.do == "create":
             create(options.file, options.name)
         elif options.do == "ended":
             ended(options.name)
+        elif options.do == "rehearse":
+            rehearse(options.image, options.cache, options.user, options.seconds, json.load(sys.stdin))
         else:
             print(help_text(options.image, options.cache), end="")
     except ContainerError as error:
