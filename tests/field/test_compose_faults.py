@@ -118,6 +118,22 @@ def test_what_is_in_the_way_is_seen_before_the_running_container_is_replaced(fie
     assert (field.box(), field.works()) == (before, True)
 
 
+def test_another_instance_leaves_the_container_of_the_first_alone(field: ComposeField) -> None:
+    before = field.box()
+    try:
+        done = field.site(
+            *given(comfyui_instances=[{"name": "default", "port": 8188}, {"name": "second", "port": 8189}])
+        )
+        assert done.returncode == 0, done.stdout[-4000:]
+        boxes = field.on("srv-1", "docker ps --filter label=genai.comfyui.instance --format '{{.Names}}'").split()
+        assert sorted(boxes) == ["comfyui-default", "comfyui-second"]
+        assert (field.box(), field.works()) == (before, True)
+    finally:
+        gone = "/etc/systemd/system/comfyui@second.service.d /opt/comfyui/instances/second"
+        script = f"systemctl disable --now comfyui@second; docker rm -f comfyui-second; rm -rf {gone}"
+        field.on("srv-1", f"{script}; systemctl daemon-reload", check=False)
+
+
 def test_a_port_that_is_taken_when_a_container_starts(field: ComposeField) -> None:
     field.on("srv-1", "systemctl stop comfyui@default; systemd-run --quiet --unit taken python3 -m http.server 8188")
     try:
