@@ -181,12 +181,12 @@ def _continue(
     if have > total:
         stream.truncate(0)
         have = 0
-    with Hasher() as hasher:
-        hasher.take_file(stream.fileno(), 0, have)
-        stream.seek(have)
-        progress(have)
-        came = 0 if have == total else source.receive(stream, part, total, progress, hasher)
-        return hasher.hexdigest(), came
+    hasher = Hasher()
+    hasher.take_file(stream.fileno(), 0, have)
+    stream.seek(have)
+    progress(have)
+    came = 0 if have == total else source.receive(stream, part, total, progress, hasher)
+    return hasher.hexdigest(), came
 
 
 def _note(path: str, content: Mapping[str, Any]) -> None:

@@ -1,111 +1,131 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""sha256 of large files, at the pace of the transfer: no buffer is made twice, and hashing has a thread of its own."""
+"""sha256 of large files, at the pace of the transfer."""
 
 from __future__ import annotations
 
-import collections
 import hashlib
 import os
-import queue
 import threading
+from collections.abc import Callable
 
-CHUNK = 1 << 20
+CHUNK = 4 << 20
 """Bytes in one buffer; a resumed download fetches at most this much twice."""
-BUFFERS = 32
-"""Most that are made: how far hashing may lag behind, where other work takes its processor away for a while."""
+CARRIERS = 3
+"""Threads that bring a file, and buffers that there are."""
 
 
 class Hasher:
-    """A sha256 that is computed beside the transfer: hashlib lets go of the interpreter while it works.
-
-    :meth:`room` gives a buffer to read into, :meth:`take` hands it over. The one who took a buffer may go on reading
-    it until the next :meth:`room`.
-    """
+    """A sha256 that is computed while its bytes are on their way."""
 
     def __init__(self) -> None:
-        # The last one back is the first one out: it is still in the processor's cache.
-        self._free: collections.deque[memoryview] = collections.deque()
-        self._may = threading.Semaphore(BUFFERS)
-        self._filled: queue.SimpleQueue[tuple[memoryview, int] | None] = queue.SimpleQueue()
         self._digest = hashlib.sha256()
-        self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> Hasher:
-        self._begin()
-        return self
+    def carry(self, fill: Callable[[memoryview], int], keep: Callable[[memoryview], None]) -> None:
+        """Let *fill* put bytes into a buffer, *keep* take them, and hash them, until *fill* returns 0.
 
-    def __exit__(self, *_raised: object) -> None:
-        self._end()
+        Each of the three does one piece at a time, in order, while other pieces are with the other two. What *fill* or
+        *keep* raises is raised when everything that came before is kept and hashed; nothing after it is kept.
+        """
 
-    def _begin(self) -> None:
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
+        # A piece stays with one thread, hence in the cache of one processor. With a thread for each kind of work, every
+        # byte would be fetched from another processor's cache, which costs more than half as much as its hash.
+        def filled(buffer: memoryview) -> memoryview:
+            return buffer[: fill(buffer)]
 
-    def _end(self) -> None:
-        if self._thread is not None:
-            self._filled.put(None)
-            self._thread.join()
-            self._thread = None
+        def kept(piece: memoryview) -> memoryview:
+            keep(piece)
+            return piece
 
-    def _work(self) -> None:
-        while True:
-            given = self._filled.get()
-            if given is None:
-                return
-            buffer, count = given
-            self._digest.update(buffer[:count])
-            self._give_back(buffer)
+        def hashed(piece: memoryview) -> memoryview:
+            self._digest.update(piece)
+            return piece
 
-    def _give_back(self, buffer: memoryview) -> None:
-        self._free.append(buffer)
-        self._may.release()
-
-    def room(self) -> memoryview:
-        """Return a buffer to fill; waits until there is one."""
-        self._may.acquire()
+        # A piece stays with one thread, hence in the cache of one processor. With a thread for each kind of work, every
+        # byte would be fetched from another processor's cache, which costs more than half as much as its hash.
+        relay = _Relay((filled, kept, hashed))
+        threads = [threading.Thread(target=relay.run, daemon=True) for _number in range(CARRIERS)]
         try:
-            return self._free.pop()
-        except IndexError:
-            return memoryview(bytearray(CHUNK))
-
-    def take(self, buffer: memoryview, count: int) -> None:
-        """Take the first *count* bytes of a buffer that :meth:`room` gave; 0 gives it back."""
-        if count:
-            self._filled.put((buffer, count))
-        else:
-            self._give_back(buffer)
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            relay.stop()
+        if relay.errors:
+            raise relay.errors[0]
 
     def take_file(self, descriptor: int, start: int, end: int) -> int:
         """Take the bytes of an open file from *start* to *end*, or to its end; return where it came to."""
-        while start < end:
-            buffer = self.room()
-            count = os.preadv(descriptor, [buffer[: min(len(buffer), end - start)]], start)
-            self.take(buffer, count)
-            if count == 0:
-                break
-            start += count
-        return start
+        place = start
+
+        def fill(buffer: memoryview) -> int:
+            nonlocal place
+            count = os.preadv(descriptor, [buffer[: min(len(buffer), end - place)]], place) if place < end else 0
+            place += count
+            return count
+
+        if end - start > CHUNK:
+            self.carry(fill, lambda _piece: None)
+        else:
+            # Not worth a thread.
+            buffer = memoryview(bytearray(end - start))
+            while count := fill(buffer):
+                self._digest.update(buffer[:count])
+        return place
 
     def restart(self) -> None:
         """Forget all bytes so far."""
-        self._end()
         self._digest = hashlib.sha256()
-        self._begin()
 
     def hexdigest(self) -> str:
-        """Return the sha256 of all bytes; nothing can be taken any more."""
-        self._end()
+        """Return the sha256 of all bytes."""
         return self._digest.hexdigest()
+
+
+class _Relay:
+    """Buffers that go from stage to stage, each with its thread; a stage takes them in the order in which they came."""
+
+    def __init__(self, stages: tuple[Callable[[memoryview], memoryview], ...]) -> None:
+        self._stages = stages
+        self._turns = [threading.Lock() for _stage in stages]
+        self._over = [False for _stage in stages]
+        self.errors: list[BaseException] = []
+
+    def run(self) -> None:
+        """Carry one buffer through all stages, again and again, until one of them gives nothing on or raises."""
+        buffer, at = memoryview(bytearray(CHUNK)), 0
+        try:
+            while True:
+                piece = buffer
+                for at, stage in enumerate(self._stages):
+                    self._turns[at].acquire()
+                    if at:
+                        # Only now, so that nobody overtakes.
+                        self._turns[at - 1].release()
+                    piece = piece[:0] if self._over[at] else stage(piece)
+                    if not piece:
+                        return
+                self._turns[at].release()
+        except BaseException as error:  # the thread that waits for this one raises it
+            self.errors.append(error)
+        finally:
+            # What came before goes on; what comes after ends here too.
+            self._over[at] = True
+            self._turns[at].release()
+
+    def stop(self) -> None:
+        """Begin with no other piece."""
+        self._over[0] = True
 
 
 def digest_of(path: str) -> str:
     """Return a file's sha256; reads all of it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        with Hasher() as hasher:
-            hasher.take_file(descriptor, 0, os.fstat(descriptor).st_size)
-            return hasher.hexdigest()
+        hasher = Hasher()
+        hasher.take_file(descriptor, 0, os.fstat(descriptor).st_size)
+        return hasher.hexdigest()
     finally:
         os.close(descriptor)

@@ -13,6 +13,7 @@ import http.client
 import io
 import os
 import ssl
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -28,6 +29,8 @@ Progress = Callable[[int], None]
 AUTHORITY = "give its authority as ca_path"
 
 _PATIENCE = 60.0
+# Seconds that bytes may wait for others before they are written.
+_MOMENT = 0.2
 _DIGEST = 64
 
 
@@ -72,11 +75,19 @@ class Source:
     ca_path: str | None = None
     timeout: float = 30.0
     _remote: Remote | None = field(default=None, init=False, repr=False)
+    _context: ssl.SSLContext | None = field(default=None, init=False, repr=False)
 
     @property
     def shown(self) -> str:
         """The address without its query, which may hold a signature."""
         return self.url.partition("?")[0]
+
+    def context(self) -> ssl.SSLContext:
+        """Return what TLS connections trust."""
+        if self._context is None:
+            way = "capath" if self.ca_path is not None and os.path.isdir(self.ca_path) else "cafile"
+            self._context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, **{way: self.ca_path})
+        return self._context
 
     def ask(self, _stream: io.FileIO | None = None) -> Remote:
         """Return what the server says of the file, without fetching it. Raises FetchError or Interrupted."""
@@ -107,21 +118,57 @@ class Source:
                 hasher.restart()
             elif have and not (answer.headers.get("Content-Range") or "").startswith(f"bytes {have}-"):
                 raise FetchError("network", f"{self.shown}: the server sends another part than was asked for")
-            while have < total:
-                buffer, count = hasher.room(), 0
-                try:
-                    count = answer.readinto(buffer[: min(len(buffer), total - have)])
-                except (OSError, http.client.HTTPException) as error:
-                    raise Interrupted(f"the connection broke ({type(error).__name__})", came=came) from None
-                finally:
-                    hasher.take(buffer, count)
-                if not count:
-                    raise Interrupted("the server ended too early", came=came)
-                write_to(part, lambda: _write_all(stream, buffer[:count]))  # noqa: B023 - called at once
+            start, broken = have, ""
+
+            def fill(buffer: memoryview) -> int:
+                nonlocal have, broken
+                count, broken = (0, broken) if broken else _fill(answer, buffer[: min(len(buffer), total - have)])
                 have += count
-                came += count
-                progress(have)
+                return count
+
+            def keep(piece: memoryview) -> None:
+                nonlocal came
+                write_to(part, lambda: _write_all(stream, piece))
+                came += len(piece)
+                progress(start + came)
+
+            hasher.carry(fill, keep)
+            if have < total:
+                how = f"the connection broke ({broken})" if broken else "the server ended too early"
+                raise Interrupted(how, came=came)
         return came
+
+
+def _fill(answer: Any, buffer: memoryview) -> tuple[int, str]:
+    """Read until *buffer* is full, or for a moment; return the bytes and, where the connection broke, by which error.
+
+    On a fast line, few large pieces cost much less than many small ones; on a slow one, what came shall not wait.
+    """
+    # The answer's own method would go on until the buffer is full, and lose all of it where the connection breaks.
+    read = answer.readinto if answer.chunked else answer.fp.readinto1
+    count, until = 0, time.monotonic() + _MOMENT
+    try:
+        while count < len(buffer) and (count == 0 or time.monotonic() < until):
+            more = read(buffer[count:])
+            if not more:
+                break
+            count += more
+    except (OSError, http.client.HTTPException) as error:
+        return count, type(error).__name__
+    return count, ""
+
+
+class _Https(urllib.request.HTTPSHandler):
+    """Reads the authorities to trust only where a connection needs them; that takes longer than many a small file."""
+
+    def __init__(self, source: Source) -> None:
+        # Not HTTPSHandler's own, which reads them.
+        urllib.request.AbstractHTTPHandler.__init__(self)
+        self._source = source
+
+    def https_open(self, req: urllib.request.Request) -> Any:
+        """Return the answer."""
+        return self.do_open(http.client.HTTPSConnection, req, context=self._source.context())
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
@@ -160,11 +207,7 @@ def open_source(source: Source, method: str, headers: Mapping[str, str]) -> tupl
     if source.token is not None:
         request.add_header("Authorization", "Bearer " + source.token)
     redirects = _SameHost()
-    if source.ca_path is not None and os.path.isdir(source.ca_path):
-        context = ssl.create_default_context(capath=source.ca_path)
-    else:
-        context = ssl.create_default_context(cafile=source.ca_path)
-    opener = urllib.request.build_opener(redirects, urllib.request.HTTPSHandler(context=context))
+    opener = urllib.request.build_opener(redirects, _Https(source))
     try:
         return opener.open(request, timeout=source.timeout), redirects.linked
     except urllib.error.HTTPError as error:

@@ -39,6 +39,8 @@ from ansible_collections.genai.comfyui.plugins.module_utils._model_http import (
 _BOOT = "import sys;n=int(sys.stdin.buffer.readline());exec(compile(sys.stdin.buffer.read(n),'hub','exec'))"
 # Where nobody can make a directory: the library shall keep nothing.
 _NOWHERE = "/dev/null/genai-comfyui"
+# The library keeps this much to itself before it writes.
+_CHUNK = 1 << 20
 _PROBE_LIMIT = 60.0
 _PATIENCE = 1.0
 # The library waits by itself where the server tells it to.
@@ -182,7 +184,7 @@ class HubSource:
         asked = {"url": self.url, "token": self.token, "timeout": self.timeout, "descriptor": stream.fileno()}
         self._child = _Child(
             self.library.python,
-            {**asked, "chunk": _model_hash.CHUNK, "xet": self.library.xet is not None},
+            {**asked, "chunk": min(_CHUNK, _model_hash.CHUNK), "xet": self.library.xet is not None},
             self.ca_path,
         )
         said = self._read(self._child)
