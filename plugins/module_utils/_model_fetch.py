@@ -20,6 +20,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._model_http import (
     Interrupted,
     Progress,
     Remote,
+    digest_in,
     write_to,
 )
 
@@ -121,7 +122,11 @@ def _wanted(source: Source, remote: Remote, sha256: str | None, size: int | None
         raise FetchError(
             "size", f"{source.shown} has {remote.size} bytes, wanted are {total}; is it the right revision?"
         )
-    return digest.lower(), total
+    digest = digest.lower()
+    if remote.sha256 not in (None, digest):
+        said = f"the hub says its sha256 is {remote.sha256}, wanted is {digest}"
+        raise FetchError("hash", f"{source.shown}: {said}; is it the right revision?")
+    return digest, total
 
 
 class _locked:
@@ -171,7 +176,10 @@ def _continue(
     source: Source, stream: io.FileIO, part: str, remote: Remote, total: int, progress: Progress
 ) -> tuple[str, int]:
     """Fetch what *stream* lacks; return the sha256 of the whole and the bytes that came."""
-    mark = {"url": source.shown, "etag": (remote.etag or "").removeprefix("W/").strip('"'), "size": total}
+    mark = {"etag": (remote.etag or "").removeprefix("W/").strip('"'), "size": total}
+    if digest_in(remote.etag) is None:
+        # Only a sha256 means the same content at a mirror, too.
+        mark["url"] = source.shown
     with suppress(OSError, ValueError), open(part + ".json", encoding="utf-8") as known:
         if json.load(known) != mark:
             # The content changed under the same address: the halves would not fit.

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.genai.comfyui.plugins.module_utils._model_hash import Hasher
+from ansible_collections.genai.comfyui.plugins.module_utils._models import address
 
 Progress = Callable[[int], None]
 """Told how many bytes of the file are there."""
@@ -74,13 +75,13 @@ class Source:
     token: str | None = field(default=None, repr=False)
     ca_path: str | None = None
     timeout: float = 30.0
-    _remote: Remote | None = field(default=None, init=False, repr=False)
+    _mark: str | None = field(default=None, init=False, repr=False)
     _context: ssl.SSLContext | None = field(default=None, init=False, repr=False)
 
     @property
     def shown(self) -> str:
-        """The address without its query, which may hold a signature."""
-        return self.url.partition("?")[0]
+        """The address without anything secret."""
+        return address(self.url)
 
     def context(self) -> ssl.SSLContext:
         """Return what TLS connections trust."""
@@ -95,19 +96,20 @@ class Source:
         with answer:
             refuse_page(self, answer)
             size = linked.get("X-Linked-Size") or answer.headers.get("Content-Length") or ""
-            mark = linked.get("X-Linked-ETag") or answer.headers.get("ETag")
-            self._remote = Remote(int(size) if size.isdigit() else None, mark, digest_in(linked.get("X-Linked-ETag")))
-            return self._remote
+            own, mark = answer.headers.get("ETag"), linked.get("X-Linked-ETag")
+            # What a hub says of the content is not the mark that the storage host has for it.
+            self._mark = own if mark is None and not (own or "").startswith("W/") else None
+            return Remote(int(size) if size.isdigit() else None, mark or own, digest_in(mark))
 
     def close(self) -> None:
         """Nothing stays open between :meth:`ask` and :meth:`receive`."""
 
     def receive(self, stream: io.FileIO, part: str, total: int, progress: Progress, hasher: Hasher) -> int:
         """Append to *stream*, which stands at its end, what it lacks; see _model_fetch.Source."""
-        have, remote = stream.tell(), self._remote
+        have = stream.tell()
         headers = {"Range": f"bytes={have}-"} if have else {}
-        if have and remote and remote.etag and not remote.etag.startswith("W/") and not remote.sha256:
-            headers["If-Range"] = remote.etag
+        if have and self._mark:
+            headers["If-Range"] = self._mark
         answer, _linked = open_source(self, "GET", headers)
         came = 0
         with answer:
@@ -177,6 +179,16 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
     def __init__(self) -> None:
         self.linked: dict[str, str] = {}
 
+    def http_error_302(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        """Return the answer from where the server sends one; see the class."""
+        place = urllib.parse.urljoin(req.full_url, headers.get("Location") or "")
+        scheme = urllib.parse.urlsplit(place).scheme
+        if scheme not in ("http", "https"):
+            raise FetchError("address", f"the server redirects to {scheme}, which is not followed")
+        return super().http_error_302(req, fp, code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
@@ -184,7 +196,8 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
         for name in ("X-Linked-Size", "X-Linked-ETag"):
             if headers.get(name):
                 self.linked[name] = headers[name]
-        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        # Before 3.11 urllib knows no 308.
+        following = super().redirect_request(req, fp, 307 if code == 308 else code, msg, headers, newurl)
         if following is None:
             return None
         following.method = req.get_method()
@@ -218,6 +231,8 @@ def open_source(source: Source, method: str, headers: Mapping[str, str]) -> tupl
             raise FetchError("network", f"{source.shown}: the certificate is not trusted; {AUTHORITY}") from None
         why = error.reason.strerror if isinstance(error.reason, OSError) else None
         raise Interrupted(f"{parts.hostname} cannot be reached ({why or 'no connection'})") from None
+    except http.client.InvalidURL:
+        raise FetchError("address", f"{source.shown} cannot be put into a request") from None
     except (OSError, http.client.HTTPException) as error:
         raise Interrupted(f"{parts.hostname} gave no answer ({type(error).__name__})") from None
     except ValueError:

@@ -35,6 +35,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._model_http import (
     refused,
     unwritten,
 )
+from ansible_collections.genai.comfyui.plugins.module_utils._models import address
 
 _BOOT = "import sys;n=int(sys.stdin.buffer.readline());exec(compile(sys.stdin.buffer.read(n),'hub','exec'))"
 # Where nobody can make a directory: the library shall keep nothing.
@@ -175,8 +176,8 @@ class HubSource:
 
     @property
     def shown(self) -> str:
-        """The address."""
-        return self.url.partition("?")[0]
+        """The address without anything secret."""
+        return address(self.url)
 
     def ask(self, stream: io.FileIO) -> Remote:
         """Return what the hub says of the file; see _model_fetch.Source."""

@@ -27,6 +27,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._models import (
     ModelError,
     Record,
     Step,
+    address,
     mount_of,
 )
 
@@ -298,15 +299,17 @@ def _download(step: Step, target: str, settings: Settings, meter: Meter) -> dict
     model = step.model
     addresses = model.addresses(settings.endpoints)
     if settings.offline:
-        raise ModelError(f"{target} is missing, no store has it, and offline is set; its source is {addresses[0]}")
+        raise ModelError(
+            f"{target} is missing, no store has it, and offline is set; its source is {address(addresses[0])}"
+        )
     hub = model.url is not None and model.url.startswith("/")
     failures = []
-    for address in addresses:
+    for place in addresses:
         source: Source | HubSource
         if hub and settings.library is not None:
-            source = HubSource(address, settings.library, settings.token, settings.ca_path, settings.timeout)
+            source = HubSource(place, settings.library, settings.token, settings.ca_path, settings.timeout)
         else:
-            source = Source(address, settings.token if hub else None, settings.ca_path, settings.timeout)
+            source = Source(place, settings.token if hub else None, settings.ca_path, settings.timeout)
         progress = meter.start(model.path, model.size)
         try:
             done = fetch(source, target, sha256=model.sha256, size=model.size, progress=progress)

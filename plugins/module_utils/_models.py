@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 RECORD = ".genai-comfyui-models.json"
 LINKS = ("hard", "reflink", "symlink", "copy")
@@ -56,11 +56,20 @@ class Model:
         return [endpoint.rstrip("/") + self.url for endpoint in endpoints] if self.url.startswith("/") else [self.url]
 
 
+def address(url: str) -> str:
+    """Return *url* without what may be secret: its query, which may be a signature, and a user's name and password."""
+    try:
+        parts = urlsplit(url)
+        return parts._replace(query="", fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
+    except ValueError:
+        return url.partition("?")[0].rpartition("@")[2]
+
+
 def parse(given: Mapping[str, Any]) -> Model:
     """Return one wanted file. :raises ModelError: an option is missing, malformed or does not go with another."""
     asked = {name: value for name, value in given.items() if value is not None}
     sources = [name for name in ("repo", "url", "src") if name in asked]
-    label = asked.get("name") or asked.get("path") or asked.get("url") or asked.get("src") or "a file"
+    label = asked.get("name") or asked.get("path") or address(asked.get("url", "")) or asked.get("src") or "a file"
     if len(sources) != 1:
         raise ModelError(f"{label}: give exactly one of repo, url and src; given is {', '.join(sources) or 'none'}")
     url = None
@@ -79,7 +88,7 @@ def parse(given: Mapping[str, Any]) -> Model:
     name = asked.get("name") or os.path.basename(plain)
     folder = asked.get("kind", "")
     place = os.path.normpath(os.path.join(folder, name))
-    if not name or os.path.isabs(place) or place.startswith("..") or name.startswith("."):
+    if not name or os.path.isabs(place) or place.startswith("..") or os.path.basename(place).startswith("."):
         raise ModelError(f"{label}: {place!r} is no place below the models directory")
     digest = asked.get("sha256")
     if digest is not None and not _DIGEST.fullmatch(digest):

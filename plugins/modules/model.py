@@ -226,6 +226,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._models import (
     ModelError,
     Record,
     Step,
+    address,
     check_authorities,
     check_space,
     look,
@@ -247,8 +248,8 @@ def owner_of(user: str | None, group: str | None) -> tuple[int, int] | None:
 def planned(step: Step) -> dict[str, Any]:
     """Return the record of a step that is not taken, in check mode."""
     status = "present" if step.action == "none" else f"would_{step.action}"
-    sources = step.model.addresses([""])
-    return {"path": step.model.path, "status": status, "bytes": step.model.size, "source": step.store or sources[0]}
+    source = step.store or step.model.src or address(step.model.addresses([""])[0])
+    return {"path": step.model.path, "status": status, "bytes": step.model.size, "source": source}
 
 
 def main() -> None:

@@ -42,8 +42,9 @@ class Hub:
     """Files by ``owner/name/path``; *troubles* are taken from the list one a request, until it is empty.
 
     A trouble is ``("status", code, headers)``, ``("cut", bytes)``, ``("corrupt",)``, ``("page",)``, ``("none",)``,
-    ``("slow", seconds)``, which are waited before each piece of the body, or ``("hold", bytes)``: so much is sent, and
-    then nothing until the other side closes.
+    ``("slow", seconds)``, which are waited before each piece of the body, ``("hold", bytes)``: so much is sent, and
+    then nothing until the other side closes, ``("whole",)``: what range is asked for is ignored, ``("elsewhere",)``:
+    another range is sent, or ``("more", bytes)``: the file has grown by as much.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -152,17 +153,20 @@ def _handler(hub: Hub, role: str) -> type[BaseHTTPRequestHandler]:
 
         def _content(self, trouble: tuple[Any, ...] | None) -> None:
             key = unquote(urlsplit(self.path).path).removeprefix("/blob/")
-            data = hub.files[key]
+            how = trouble[0] if trouble else ""
+            data = hub.files[key] + bytes(trouble[1] if trouble and how == "more" else 0)
             start, status, headers = 0, 200, {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes"}
             asked = self.headers.get("Range")
-            if asked:
+            mark = f'"{hashlib.md5(data).hexdigest()}"'
+            if asked and how != "whole" and self.headers.get("If-Range") in (None, mark):
                 start = int(asked.removeprefix("bytes=").partition("-")[0])
                 if start >= len(data):
                     self._head(416, {"Content-Length": "0", "Content-Range": f"bytes */{len(data)}"})
                     return
+                start = 1 if how == "elsewhere" else start
                 status, headers["Content-Range"] = 206, f"bytes {start}-{len(data) - 1}/{len(data)}"
             body = data[start:]
-            headers.update({"Content-Length": str(len(body)), "ETag": f'"{hashlib.md5(data).hexdigest()}"'})
+            headers.update({"Content-Length": str(len(body)), "ETag": mark})
             self._head(status, headers)
             if self.command == "HEAD":
                 return
