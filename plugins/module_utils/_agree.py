@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,8 @@ class Outcome:
         """One a consumer, in the order given."""
         self.changed_consumers: list[str] = []
         self.changed_paths: list[str] = []
+        self.written: float | None = None
+        """When the last file was written, or what reads it reloaded, by the monotonic clock."""
         self.reloaded: list[str] = []
         """What was reloaded, in words; in check mode what would be."""
         self.diff: list[dict[str, str]] = []
@@ -120,6 +123,7 @@ def _change(
         try:
             if not check_mode:
                 _write(file, secrets)
+                outcome.written = time.monotonic()
         except (DurableError, CodecError) as error:
             outcome.error = _agree_words.interrupted(error, file, done, files)
             break
@@ -168,6 +172,7 @@ def _reload_all(
         done[reload] = carry_out(reload, sorted(paths), state_dir, secrets, check_mode, reload in changing)
         if done[reload].state == "done" or (check_mode and done[reload].state):
             outcome.reloaded.append(str(reload))
+            outcome.written = None if check_mode else time.monotonic()
         if done[reload].error:
             errors.append(str(done[reload].error))
     if errors:

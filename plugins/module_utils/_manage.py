@@ -9,12 +9,16 @@ Private to the collection. Standard library only.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ansible_collections.genai.comfyui.plugins.module_utils import _queue, _systemd
 from ansible_collections.genai.comfyui.plugins.module_utils._accept import token_served
+from ansible_collections.genai.comfyui.plugins.module_utils._door import Door
 from ansible_collections.genai.comfyui.plugins.module_utils._http import HttpError, request
 from ansible_collections.genai.comfyui.plugins.module_utils._instances import (
     Decision,
@@ -30,6 +34,8 @@ would lose its jobs."""
 
 _DONE = {"start": "started", "restart": "restarted", "stop": "stopped", "stop_start": "restarted", "none": "none"}
 STARTS = ("start", "restart", "stop_start")
+_SUBMITTED = "got prompt"
+"""What ComfyUI logs of each job before it takes it."""
 
 
 class Instance:
@@ -57,7 +63,12 @@ class Instance:
         self.jobs: list[_queue.Job] | None = None
         self.kept: list[str] = []
         self.dropped: list[dict[str, str]] = []
+        self.late: int | None = None
+        self.looked = 0.0
+        self.pid = 0
+        self.born: int | None = None
         self.ended: float | None = None
+        self.proven: float | None = None
 
     def target(self, token: str) -> Target:
         """Return where and with what to ask."""
@@ -67,6 +78,7 @@ class Instance:
     def look(self, wanted: str) -> None:
         """Collect the evidence and decide."""
         newer = None
+        self.pid, self.born = self.unit.pid, _systemd.born(self.unit.pid)
         if self.unit.active == "active" and self.token and wanted != "stopped":
             self.evidence = prove(self.target(self.token), wait=PATIENCE)
         if self.unit.running and self.unit.pid and wanted not in ("stopped", "status", "drained"):
@@ -136,13 +148,21 @@ class Instance:
             self.lost = f"{left} jobs were still queued after {seconds:g} s and are lost"
 
     def remember(self) -> None:
-        """Take the queue along; the very next thing must be the stop, for what comes in between is lost."""
-        self.jobs = _queue.jobs(self.target(self.tokens[0]), self.tokens) if self.tokens else None
+        """Take the queue along and end the process at once, for what comes in between is lost."""
+        self.looked = time.monotonic()
+        told = _queue.look(self.target(self.tokens[0]), self.tokens) if self.tokens else None
+        if told is not None and self.pid and self.born is not None and self.born == _systemd.born(self.pid):
+            # What systemctl does first, too, but only after a while.
+            with suppress(OSError):
+                os.kill(self.pid, signal.SIGTERM)
+        self.jobs = None if told is None else _queue.read(told)
         if self.jobs is None:
             self.lost = "its queue could not be read when it was stopped, so nobody knows which jobs were lost"
 
     def put_back(self) -> None:
-        """Submit again what was queued, in its order; what ran begins anew."""
+        """Submit again what was queued, in its order; what ran begins anew. Count what came too late to be seen."""
+        if self.jobs is not None:
+            self.late = _systemd.counted(self.unit_name, self.pid, _SUBMITTED, self.looked)
         for job in self.jobs or []:
             if self.detail or not self.token:
                 why = "the instance does not run, or has no token"
@@ -155,6 +175,9 @@ class Instance:
         if self.dropped:
             told = ", ".join(f"{one['id']} ({one['why']})" for one in self.dropped)
             self.lost = f"jobs that were queued could not be put back and are lost: {told}"
+        if self.late:
+            late = f"up to {self.late} more jobs came while it was being stopped, and may be lost"
+            self.lost = "; ".join(filter(None, (self.lost, late)))
 
     def settle(self, begun: float, timeout: float) -> None:
         """After a start: be proven locked, or say why not."""
@@ -165,6 +188,8 @@ class Instance:
             if not self.evidence.locked:
                 said = _systemd.said(self.unit_name, begun)
                 self.detail = self.evidence.detail + (f"; {said}" if said else "")
+            elif self.ended is not None:
+                self.proven = time.monotonic() - self.ended
 
     def _alive(self) -> bool:
         return bool(_systemd.show([self.unit_name])[self.unit_name].active == "active")
@@ -183,8 +208,9 @@ class Instance:
             "detail": "; ".join(filter(None, (self.detail, self.lost))),
             "probe": self.evidence.as_dict() if self.evidence else None,
             "queue": self.left,
-            "jobs": None if self.jobs is None else {"kept": self.kept, "lost": self.dropped},
+            "jobs": None if self.jobs is None else {"kept": self.kept, "lost": self.dropped, "late": self.late},
             "gap": None if self.ended is None else round(time.monotonic() - self.ended, 2),
+            "proven": None if self.proven is None else round(self.proven, 2),
         }
 
 
@@ -233,13 +259,17 @@ def act(instances: list[Instance], timeout: float, drain: float, keep: bool = Fa
     starting = [one for one in instances if one.decision.action in STARTS]
     if starting:
         _systemd.systemctl("reset-failed", *[one.unit_name for one in starting])
+        told = time.monotonic()
+        doors = {one.name: Door(one.asked["url"]) for one in starting if one.unit.running}
         for one in starting:
             if keep and one.decision.action == "restart" and one.unit.active == "active":
                 one.remember()
-        for one in starting:
-            one.ended = time.monotonic() if one.unit.running else None
         # Ends when the units' own proof has; what it says of a failure is in the units' state.
         _each(instances, STARTS, "restart", timeout)
+        for one in starting:
+            if one.name in doors:
+                doors[one.name].leave()
+                one.ended = doors[one.name].shut or told
     _take(instances, _systemd.show([one.unit_name for one in instances]))
     for one in starting:
         one.settle(begun, timeout)

@@ -32,21 +32,34 @@ class Job:
 
 
 def jobs(target: Target, tokens: Sequence[str]) -> list[Job] | None:
-    """Return what runs and what waits, in the order in which it runs; None where it cannot be told.
+    """Return what runs and what waits, in the order in which it runs; None where it cannot be told."""
+    told = look(target, tokens)
+    return None if told is None else read(told)
+
+
+def look(target: Target, tokens: Sequence[str]) -> bytes | None:
+    """Return the queue as the server tells it, for :func:`read`; None where it cannot be had.
 
     Asks with every token that the process may hold, as it may hold an older one than its files.
     """
     for token in tokens:
         try:
             answer = _ask(target, token, "GET", "/queue")
-            if answer.status != 200 or answer.truncated:
-                continue
-            told = json.loads(answer.body)
-            waiting = sorted(told["queue_pending"], key=lambda item: item[0])
-            return [_job(item, True) for item in told["queue_running"]] + [_job(item, False) for item in waiting]
-        except (HttpError, ValueError, KeyError, TypeError, IndexError):
+        except HttpError:
             continue
+        if answer.status == 200 and not answer.truncated:
+            return answer.body
     return None
+
+
+def read(body: bytes) -> list[Job] | None:
+    """Return the jobs of a queue in the order in which they run; None where it is no queue."""
+    try:
+        told = json.loads(body)
+        waiting = sorted(told["queue_pending"], key=lambda item: item[0])
+        return [_job(item, True) for item in told["queue_running"]] + [_job(item, False) for item in waiting]
+    except (ValueError, KeyError, TypeError, IndexError):
+        return None
 
 
 def put_back(target: Target, token: str, job: Job) -> str:

@@ -8,10 +8,12 @@ Private to the collection. Standard library only.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 PROPERTIES = (
@@ -122,14 +124,21 @@ def systemctl(*words: str, timeout: float = 60.0) -> str:
 
 def started_at(pid: int) -> float | None:
     """Return when a process started, in seconds of the wall clock, exact to the kernel's tick; None when it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            # The second field is the name in parentheses, and may hold blanks and parentheses.
-            ticks = int(file.read().rsplit(")", 1)[1].split()[19])
-    except (OSError, ValueError, IndexError):
+    ticks = born(pid)
+    if ticks is None:
         return None
     age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     return time.time() - age
+
+
+def born(pid: int) -> int | None:
+    """Return the kernel's tick at which a process started, which tells it from a later one; None when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            # The second field is the name in parentheses, and may hold blanks and parentheses.
+            return int(file.read().rsplit(")", 1)[1].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def full_name(unit: str) -> str:
@@ -166,6 +175,28 @@ def journal(unit: str, lines: int) -> list[str]:
     """Return the last *lines* lines of a unit's journal with their times, without any token. Raises SystemdError."""
     words = ["journalctl", "--no-pager", "-q", "-o", "short-iso", "-n", str(lines), "-u", unit]
     return [masked(line) for line in run(*words).stdout.splitlines()]
+
+
+def counted(unit: str, pid: int, text: str, since: float) -> int | None:
+    """Return how many lines with *text* a process of the unit logged since then, by the monotonic clock.
+
+    None where the journal cannot be read.
+    """
+    words = ["journalctl", "--no-pager", "-q", "-b", "-o", "json", "-n", "5000", "-u", unit]
+    try:
+        done = run(*words)
+    except SystemdError:
+        return None
+    if done.returncode != 0:
+        return None
+    found = 0
+    for line in done.stdout.splitlines():
+        if text in line:
+            with suppress(ValueError, KeyError, TypeError):
+                entry = json.loads(line)
+                own = entry["_PID"] == str(pid) and text in entry["MESSAGE"]
+                found += own and int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6 >= since
+    return found
 
 
 def masked(text: str) -> str:

@@ -111,7 +111,8 @@ options:
       - Whether jobs that are queued when an instance is restarted are put back after it, under the same names and in
         the same order. A job that ran begins anew. RV(instances[].jobs) says which.
       - Not after a server that let strangers in. A job that is submitted in the moment between the look at the queue
-        and the end of the process, some hundredths of a second, is lost all the same, and nobody is told.
+        and the end of the process, some thousandths of a second, is lost all the same. RV(instances[].jobs) counts
+        those that may have been, by what ComfyUI logs of each job (C(got prompt)).
       - A ComfyUI that does not let clients name their jobs gives them new names. Keys of people's accounts for API
         nodes are not told by ComfyUI, so jobs with such nodes fail when they run again.
     type: bool
@@ -175,10 +176,15 @@ instances:
     jobs:
       description:
         - What became of jobs that were queued when it was restarted, by their C(prompt_id) in C(kept) (put back) and
-          C(lost) (each C(id) and C(why)). None where nobody looked or could tell.
+          C(lost) (each C(id) and C(why)), and in C(late) how many came since the queue was asked for, of which nobody
+          can tell the names; at most that many more are lost. None where nobody looked or could tell.
       type: dict
     gap:
-      description: Seconds from the stop of a process until this result, that is, without an answer; none without one.
+      description:
+        - Seconds from the moment at which a process took no connections any more until this result; none without one.
+      type: float
+    proven:
+      description: The same until the next one was proven locked with the token that it should hold.
       type: float
     detail:
       description: What is wrong with it, or was lost on the way; empty when nothing is.

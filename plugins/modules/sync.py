@@ -187,6 +187,11 @@ changed_paths:
   returned: always
   type: list
   elements: str
+written_ago:
+  description:
+    - Seconds from the last write of a file, or the reload of what reads it, until this result; none where nothing was.
+  type: float
+  returned: always
 reloaded:
   description: What was reloaded, or would be in check mode.
   returned: always
@@ -196,6 +201,7 @@ reloaded:
 """
 
 import gc
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -281,6 +287,7 @@ def main() -> None:
         "changed_consumers": outcome.changed_consumers,
         "changed_paths": outcome.changed_paths,
         "reloaded": outcome.reloaded,
+        "written_ago": None if outcome.written is None else round(time.monotonic() - outcome.written, 3),
         # The records say again what was given, and 200 of them are much to send twice.
         "invocation": {
             "module_args": {

@@ -227,29 +227,33 @@ def unjudged_holders(hostvars: Hosts, servers: Sequence[str], clients: Sequence[
 
 
 def rotation_windows(hostvars: Hosts, servers: Sequence[str], clients: Sequence[str]) -> list[Json]:
-    """Return for how long each restarted server without guard refused its clients: ``host``, ``seconds``, ``jobs``.
+    """Return for how long each restart of a server without guard refused its clients: ``host``, ``seconds``, ``jobs``.
 
-    ``jobs`` says what became of what was queued when it stopped: ``kept`` and ``lost``, lists of names, and
-    ``unknown``, whether there was a queue that could not be read. The time is from the end of the old process, by the
-    host's clock, until the last client's file was written, by ours.
+    ``jobs`` says what became of what was queued when it stopped: ``kept`` and ``lost``, lists of names, ``late``, how
+    many may have come too late to be seen, and ``unknown``, whether there was something that could not be read.
+
+    The time is from the moment at which the old process took no connections any more, until the new one was proven and
+    the last client's file was written. Each part is measured by one machine's monotonic clock, where it happened; only
+    the way from a host's result to another's is measured here, so no host's clock and no slow answer is in it.
     """
     hostvars = _once(hostvars, [*servers, *clients])
     bare = [h for h in servers if not boolean(_get(hostvars, h, "comfyui_login_guard", True), strict=False)]
     windows = []
     for server in bare:
         restarts = plain(_get(hostvars, server, "comfyui_login_restarts", []))
-        gaps = [one.get("gap") for one in restarts]
-        known = [float(gap) for gap in gaps if gap is not None]
-        if not known:
-            continue
-        up = float(_get(hostvars, server, "comfyui_login_restarted_at", 0))
         written = [
             _written_at(hostvars, host, server)
             for host in dict.fromkeys([*servers, *clients])
             if server in [after for _consumer, after in _follows(hostvars, host, bare)]
         ]
-        seconds = round(max(known) + max([0.0, *(at - up for at in written)]), 1)
-        windows.append({"host": server, "seconds": seconds, "jobs": _jobs(restarts)})
+        ends = [float(one["at"]) for one in restarts[1:]] + [float("inf")]
+        for restart, end in zip(restarts, ends):
+            known = [one for one in restart["instances"] if one.get("gap") is not None]
+            if known:
+                up, gap = float(restart["at"]), max(float(one["gap"]) for one in known)
+                shut = [float(one["gap"] if one.get("proven") is None else one["proven"]) for one in known]
+                seconds = max([*shut, *(gap + at - up for at in written if up <= at < end)])
+                windows.append({"host": server, "seconds": round(seconds, 1), "jobs": _jobs(known)})
     return windows
 
 
@@ -260,12 +264,13 @@ def _written_at(hostvars: Hosts, host: str, server: str) -> float:
 
 
 def _jobs(restarts: Sequence[Mapping[str, Any]]) -> Json:
-    told = [one.get("jobs") for one in restarts if one.get("gap") is not None]
+    told = [one.get("jobs") for one in restarts]
     jobs = [one for one in told if isinstance(one, Mapping)]
     return {
         "kept": [str(name) for one in jobs for name in one.get("kept") or []],
         "lost": [str(lost.get("id")) for one in jobs for lost in one.get("lost") or []],
-        "unknown": len(jobs) < len(told),
+        "late": sum(one.get("late") or 0 for one in jobs),
+        "unknown": len(jobs) < len(told) or any(one.get("late") is None for one in jobs),
     }
 
 
@@ -276,8 +281,13 @@ def _jobs_told(jobs: Mapping[str, Any]) -> list[str]:
         lines.append(f"put back what was queued, {len(jobs['kept'])} in all: {_some(jobs['kept'])}")
     if jobs["lost"]:
         lines.append(f"lost what was queued, {len(jobs['lost'])} in all: {_some(jobs['lost'])}")
+    if jobs["late"]:
+        lines.append(
+            f"up to {jobs['late']} more came while it was being stopped; what of them is not named here is lost, so "
+            "whoever submitted jobs at that moment has to look"
+        )
     if jobs["unknown"]:
-        lines.append("a queue could not be read, so nobody knows which jobs were lost")
+        lines.append("a queue or a journal could not be read, so nobody knows which jobs were lost")
     return lines or ["its queue was empty"]
 
 

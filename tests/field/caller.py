@@ -64,15 +64,17 @@ class Client:
     def running(self) -> bool:
         return not os.path.exists(self.stop)
 
-    def note(self, wrong: str) -> bool:
+    def note(self, wrong: str, at: float | None = None) -> bool:
         self.count += 1
         if wrong:
-            self.failures.append((time.time(), wrong))
+            self.failures.append((time.time() if at is None else at, wrong))
         return not wrong
 
     def calls(self) -> None:
         while self.running():
-            self.note(ask(self.address, bearer(self.path), "/queue")[0])
+            # What its file held then is what it is refused for, however late a busy machine answers.
+            begun = time.time()
+            self.note(ask(self.address, bearer(self.path), "/queue")[0], begun)
             time.sleep(PAUSE)
 
     def jobs(self) -> None:

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``PROGRAM DIRECTORY VERB UNIT...``: stands in for systemctl, for units that are a JSON file and a real process.
 
-A unit says ``argv``, ``folder`` and ``port``. A start ends when the process listens.
+A unit says ``argv``, ``folder`` and ``port``. A start ends when the process listens. With the verb ``journal`` it
+stands in for journalctl, and shows what the processes wrote, as JSON.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,22 +39,39 @@ def listening(port: int) -> bool:
 
 def stop(unit: dict[str, Any]) -> None:
     if unit.get("pid"):
-        os.kill(unit["pid"], signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.kill(unit["pid"], signal.SIGTERM)
         while listening(unit["port"]):
             time.sleep(0.01)
     unit["pid"] = 0
 
 
-def start(unit: dict[str, Any]) -> None:
-    with open(os.path.join(unit["folder"], "..", "log.txt"), "ab") as log:
+def note(path: str) -> None:
+    """Add each line of the standard input, with its time and the process it is of, which the first line names."""
+    pid = sys.stdin.readline().strip()
+    with open(path, "a", encoding="utf-8") as journal:
+        for line in sys.stdin:
+            stamp = str(time.monotonic_ns() // 1000)
+            entry = {"__MONOTONIC_TIMESTAMP": stamp, "_PID": pid, "MESSAGE": line.rstrip("\n")}
+            journal.write(json.dumps(entry) + "\n")
+            journal.flush()
+
+
+def start(unit: dict[str, Any], journal: Path) -> None:
+    words = [sys.executable, "-I", "-S", __file__, str(HOME), "note", str(journal)]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True) as notes:
         process = subprocess.Popen(
             unit["argv"],
             cwd=unit["folder"],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdin=quiet,
+            stdout=notes.stdin,
+            stderr=notes.stdin,
             start_new_session=True,
         )
+        os.write(notes.stdin.fileno(), f"{process.pid}\n".encode())
+        notes.stdin.close()
+        notes.returncode = 0
     unit["pid"] = process.pid
     while not listening(unit["port"]):
         if process.poll() is not None:
@@ -62,6 +81,11 @@ def start(unit: dict[str, Any]) -> None:
 
 def main() -> None:
     """Do what systemctl would."""
+    if sys.argv[2] == "note":
+        note(sys.argv[3])
+    if sys.argv[2] == "journal":
+        journal = HOME / f"{sys.argv[sys.argv.index('-u') + 1]}.journal"
+        print(journal.read_text() if journal.exists() else "", end="")
     verb, names = sys.argv[2], [word for word in sys.argv[3:] if not word.startswith("-") and "," not in word]
     if verb == "show":
         print("\n\n".join(show(name) for name in names))
@@ -71,7 +95,7 @@ def main() -> None:
         if verb in ("stop", "restart"):
             stop(unit)
         if verb in ("start", "restart") and not unit.get("pid"):
-            start(unit)
+            start(unit, HOME / f"{name}.journal")
         path.write_text(json.dumps(unit))
 
 

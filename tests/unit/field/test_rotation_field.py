@@ -175,19 +175,17 @@ def test_whether_a_server_was_there_to_tell_what_is_newer() -> None:
 
 
 def test_for_how_long_clients_were_refused() -> None:
-    jobs = {"kept": ["a", "b"], "lost": [{"id": "c", "why": "refused with 400"}]}
-    restarts: list[dict[str, Any]] = [
-        {"name": "default", "gap": 2.5, "jobs": jobs},
-        {"name": "other", "gap": None, "jobs": None},
-    ]
-    restarted = {"comfyui_login_restarts": restarts, "comfyui_login_restarted_at": "100"}
+    jobs: dict[str, Any] = {"kept": ["a", "b"], "lost": [{"id": "c", "why": "refused with 400"}], "late": 0}
+    one: dict[str, Any] = {"name": "default", "gap": 2.5, "proven": 2.0, "jobs": jobs}
+    other = {"name": "other", "gap": None, "jobs": None}
+    restarted = {"comfyui_login_restarts": [{"at": "100", "instances": [one, other]}]}
     hosts = {
         "gpu-1": {"comfyui_login_guard": False, **restarted},
         "gpu-2": {"comfyui_login_guard": True, **restarted},
         "cli-1": {**HOSTS["cli-1"], "comfyui_rotation_written_at": {"gpu-1": 103.25, "gpu-9": 500, "": 400}},
         "cli-2": {**HOSTS["cli-2"], "comfyui_rotation_written_at": {"": 900.0}},
     }
-    told = {"kept": ["a", "b"], "lost": ["c"], "unknown": False}
+    told = {"kept": ["a", "b"], "lost": ["c"], "late": 0, "unknown": False}
     windows = field.rotation_windows(hosts, SERVERS, CLIENTS)
     assert windows == [{"host": "gpu-1", "seconds": 5.8, "jobs": told}]
     assert field.rotation_report([], windows=windows)["lines"] == [
@@ -197,16 +195,43 @@ def test_for_how_long_clients_were_refused() -> None:
     ]
     hosts["cli-1"]["comfyui_rotation_written_at"] = {"": 104}
     assert field.rotation_windows(hosts, SERVERS, CLIENTS)[0]["seconds"] == 6.5
-    restarts[0]["jobs"] = None
-    windows = field.rotation_windows(hosts, SERVERS, CLIENTS)
-    assert field.rotation_report([], windows=windows)["lines"][1:] == [
-        "  a queue could not be read, so nobody knows which jobs were lost"
+    # Where no client had to be written it was over when the new process was proven.
+    hosts["cli-1"]["comfyui_rotation_written_at"] = {"gpu-1": 90}
+    assert field.rotation_windows(hosts, SERVERS, CLIENTS)[0]["seconds"] == 2.0
+    one["jobs"] = None
+    said = "  a queue or a journal could not be read, so nobody knows which jobs were lost"
+    assert lines(hosts) == [said]
+    one["jobs"] = {"kept": [], "lost": [], "late": None}
+    assert lines(hosts) == [said]
+    one["jobs"] = {"kept": [], "lost": [], "late": 3}
+    assert lines(hosts) == [
+        "  up to 3 more came while it was being stopped; what of them is not named here is lost, so whoever submitted "
+        "jobs at that moment has to look"
     ]
-    restarts[0]["jobs"] = {"kept": [], "lost": []}
-    windows = field.rotation_windows(hosts, SERVERS, CLIENTS)
-    assert field.rotation_report([], windows=windows)["lines"][1:] == ["  its queue was empty"]
+    one["jobs"] = {"kept": [], "lost": [], "late": 0}
+    assert lines(hosts) == ["  its queue was empty"]
     hosts["gpu-1"]["comfyui_login_restarts"] = []
     assert field.rotation_windows(hosts, SERVERS, CLIENTS) == []
+
+
+def lines(hosts: Any) -> list[str]:
+    """Return what is said of jobs."""
+    said: list[str] = field.rotation_report([], windows=field.rotation_windows(hosts, SERVERS, CLIENTS))["lines"]
+    return said[1:]
+
+
+def test_each_restart_of_a_run_is_told() -> None:
+    """One for the server's other files, one for the token; the clients were written after the second."""
+    jobs = {"kept": [], "lost": [], "late": 0}
+    one = {"name": "default", "gap": 2.5, "proven": 2.0, "jobs": jobs}
+    hosts = {
+        "gpu-1": {
+            "comfyui_login_guard": False,
+            "comfyui_login_restarts": [{"at": at, "instances": [one]} for at in (100, 200)],
+        },
+        "cli-1": {**HOSTS["cli-1"], "comfyui_rotation_written_at": {"gpu-1": 201.0}},
+    }
+    assert [one["seconds"] for one in field.rotation_windows(hosts, SERVERS[:1], CLIENTS[:1])] == [2.0, 3.5]
 
 
 def test_waiting_for_a_time_is_no_problem_and_for_a_host_is_one() -> None:

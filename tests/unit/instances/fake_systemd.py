@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def listening(port: int) -> bool:
 
 def stop(name: str, unit: Json) -> None:
     if unit.get("pid"):
-        os.kill(unit["pid"], signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(unit["pid"], signal.SIGKILL)
         while listening(unit["port"]):
             time.sleep(0.01)
     unit.update(active="inactive", sub="dead", pid=0)

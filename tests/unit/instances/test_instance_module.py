@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,6 +161,7 @@ def test_a_restart_puts_back_what_was_queued_and_names_what_it_could_not(host: H
     assert record["jobs"] == {
         "kept": ["runs", "first", "last"],
         "lost": [{"id": "bad-one", "why": "refused with 400"}],
+        "late": 0,
     }
     assert record["detail"] == "jobs that were queued could not be put back and are lost: bad-one (refused with 400)"
     assert jobs.read_text().split() == ["runs", "first", "last"]
@@ -167,6 +169,28 @@ def test_a_restart_puts_back_what_was_queued_and_names_what_it_could_not(host: H
     # Without it the queue is gone with the process.
     (record,) = host.run(one, state="restarted", keep_queue=False)["instances"]
     assert (record["jobs"], jobs.exists()) == (None, False)
+
+
+def test_jobs_that_came_too_late_to_be_seen_are_counted(host: Host) -> None:
+    """By what the stopped process itself logged since its queue was asked for."""
+    one = host.unit()
+    host.start()
+    pid = host.run(one, state="status")["instances"][0]["pid"]
+    hour = 3600 * 10**6
+    now = int(time.monotonic() * 1e6)
+    entries = [
+        {"_PID": str(pid), "__MONOTONIC_TIMESTAMP": str(now + hour), "MESSAGE": "got prompt"},
+        {"_PID": str(pid), "__MONOTONIC_TIMESTAMP": str(now - hour), "MESSAGE": "got prompt"},
+        {"_PID": "1", "__MONOTONIC_TIMESTAMP": str(now + hour), "MESSAGE": "got prompt"},
+        {"_PID": str(pid), "__MONOTONIC_TIMESTAMP": str(now + hour), "MESSAGE": [103, 111, 116]},
+        {"_PID": str(pid), "__MONOTONIC_TIMESTAMP": str(now + hour), "MESSAGE": "Prompt executed"},
+    ]
+    log = host.home / "comfyui@a.service.log"
+    log.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries) + "not json: got prompt\n")
+    (record,) = host.run(one, state="restarted")["instances"]
+    assert record["jobs"] == {"kept": [], "lost": [], "late": 1}
+    assert record["detail"] == "up to 1 more jobs came while it was being stopped, and may be lost"
+    assert 0 < record["proven"] <= record["gap"]
 
 
 def test_a_unit_that_cannot_be_stopped_is_an_error(host: Host) -> None:

@@ -61,9 +61,11 @@ class Place:
         self.open().write(document, None)
         (where / "bin").mkdir()
         (where / "units").mkdir()
-        program = where / "bin" / "systemctl"
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {STANDIN}/bare_systemctl.py {where}/units "$@"\n')
-        program.chmod(0o755)
+        for name, verb in (("systemctl", ""), ("journalctl", "journal ")):
+            program = where / "bin" / name
+            words = f"{sys.executable} -I -S {STANDIN}/bare_systemctl.py {where}/units {verb}"
+            program.write_text(f'#!/bin/sh\nexec {words}"$@"\n')
+            program.chmod(0o755)
         (where / "vault-password").write_text(SECRET)
         self.inventory(self._hosts())
 
@@ -146,14 +148,16 @@ class Caller(threading.Thread):
     def run(self) -> None:
         site = self.place.sites[self.server]
         while not self.end.is_set():
+            # A client is refused with what its file held when it began, however late a busy machine answers.
+            begun = time.monotonic()
             headers = {"Authorization": f"Bearer {self.place.token(self.server)}", "Accept": "application/json"}
             try:
                 answer = site.request("GET", "/prompt", headers=headers)
-                self.answers.append((time.time(), answer.status != 401))
+                self.answers.append((begun, answer.status != 401))
                 if self.jobs and answer.status == 200 and answer.json()["exec_info"]["queue_remaining"] < 3:
                     self.submit(site, headers)
             except ConnectionRefusedError:
-                self.answers.append((time.time(), False))
+                self.answers.append((begun, False))
             except OSError:
                 # Cut off in the middle, or too slow: neither says whether the server takes the token.
                 pass
@@ -190,7 +194,7 @@ class Caller(threading.Thread):
 def place(tmp_path: Path) -> Iterator[Place]:
     made = Place(tmp_path)
     yield made
-    for unit in (tmp_path / "units").iterdir():
+    for unit in (tmp_path / "units").glob("*.json"):
         with suppress(ProcessLookupError):
             os.kill(json.loads(unit.read_text())["pid"], signal.SIGKILL)
 
@@ -220,17 +224,20 @@ def test_servers_come_one_after_the_other_and_keep_their_jobs(place: Place) -> N
         host: float(seconds)
         for host, seconds in re.findall(r"([\w-]+) has no guard: .* refused for ([\d.]+) s", done.stdout)
     }
-    assert abs(told["srv-a"] - (last - first)) < 1.5
-    assert abs(told["srv-b"] - (ended - begun)) < 1.5
+    assert abs(told["srv-a"] - (last - first)) < 1.0, (told, last - first)
+    assert abs(told["srv-b"] - (ended - begun)) < 1.0, (told, ended - begun)
     kept = re.search(r"put back what was queued, (\d+) in all: (.*)", done.stdout)
     assert kept is not None
     assert int(kept[1]) >= 1
     assert "lost what was queued" not in done.stdout
     assert "its queue was empty" in done.stdout
-    # Two restarts: one for the servers' new files, one for the token. At each, one job may come between the look at the
-    # queue and the end of the process.
+    # Two restarts: one for the servers' new files, one for the token. What came between the look at the queue and the
+    # end of the process is lost, but the report says that there may be such a job.
+    late = sum(map(int, re.findall(r"up to (\d+) more came while it was being stopped", done.stdout)))
     pictures = place.pairs["srv-a"].code / "output"
     deadline = time.monotonic() + 60
-    while len(missing := [job for job in callers["srv-a"].submitted if not list(pictures.glob(f"{job}_*"))]) > 2:
+    while len(missing := [job for job in callers["srv-a"].submitted if not list(pictures.glob(f"{job}_*"))]) > late:
         assert time.monotonic() < deadline, f"{len(missing)} of {len(callers['srv-a'].submitted)} never ran: {missing}"
         time.sleep(0.1)
+    print(f"told {told}, measured {last - first:.2f} and {ended - begun:.2f} s; {len(missing)} of", end=" ")
+    print(f"{len(callers['srv-a'].submitted)} jobs lost, {late} counted as perhaps lost")
