@@ -1,111 +1,29 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shipped workflows on a real ComfyUI with CPU torch, with models of random weights made here (650 MB, removed).
-
-Only with CONTRACT_COMFYUI_PATH, CONTRACT_LOGIN_PATH and CONTRACT_PYTHON; the stand-in has neither nodes nor torch.
-"""
+"""The shipped workflows on a real ComfyUI with CPU torch, with models of random weights; see real_comfyui.py."""
 
 from __future__ import annotations
 
 import copy
-import json
-import os
-import shutil
-import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import TOKEN, Pair
 from miniatures import FILES
 from png import pixels, rows
+from real_comfyui import MARKS, TINY, Real, document, real
 
 from ansible_collections.genai.comfyui.plugins.module_utils import _benchmark as bench
 from ansible_collections.genai.comfyui.plugins.module_utils import _workflow_run as run
 from ansible_collections.genai.comfyui.plugins.module_utils._workflow import Graph, WorkflowError, prepare, problems
 from ansible_collections.genai.comfyui.plugins.plugin_utils._benchmark import figures
 
-PLACES = {name: os.environ.get(f"CONTRACT_{name}", "") for name in ("COMFYUI_PATH", "LOGIN_PATH", "PYTHON")}
-pytestmark = [
-    pytest.mark.skipif(not all(PLACES.values()), reason="no real ComfyUI is named (CONTRACT_COMFYUI_PATH and others)"),
-    pytest.mark.slow,
-]
-SHIPPED = Path(__file__).resolve().parents[2] / "roles/qwen_models/files/workflows"
-TINY = {name: Path(file).name for name, file in FILES.items()}
-# In place of Qwen's text encoder: the shape of what it gives, from the text alone.
-NODES = """
-import hashlib, torch
-
-class TestConditioning:
-    RETURN_TYPES = ("CONDITIONING",)
-    FUNCTION = "make"
-    CATEGORY = "test"
-
-    @classmethod
-    def INPUT_TYPES(cls):
-        return {"required": {"text": ("STRING", {"default": ""})}}
-
-    def make(self, text):
-        seed = int(hashlib.sha256(text.encode()).hexdigest()[:8], 16)
-        return ([[torch.randn(1, 6, 3584, generator=torch.Generator().manual_seed(seed)), {}]],)
-
-NODE_CLASS_MAPPINGS = {"TestConditioning": TestConditioning}
-"""
-
-
-@dataclass
-class Real:
-    """A running real ComfyUI with the miniatures in its models directory."""
-
-    client: run.Client
-    models: Path
-
-    def run(self, graph: Graph) -> tuple[bytes, dict[str, Any]]:
-        """Return the one picture and the history's record."""
-        found = problems(graph, self.client.offered(graph))
-        assert found == []
-        job, us = str(uuid.uuid4()), str(uuid.uuid4())
-        self.client.submit(graph, job, us)
-        state = run.follow(self.client, job, us, 300, run.Seen())
-        assert state["state"] == "done", state.get("record", {}).get("status")
-        (output,) = run.outputs_of(state["record"])
-        return self.client.fetch(output), state["record"]
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    """Make the miniatures and start the server once."""
-    root = tmp_path_factory.mktemp("real")
-    made = Pair(
-        root,
-        comfyui=Path(PLACES["COMFYUI_PATH"]),
-        login=Path(PLACES["LOGIN_PATH"]),
-        python=PLACES["PYTHON"],
-        start_timeout=300,
-        arguments=("--cpu",),
-    )
-    made.set_password(TOKEN)
-    made.add_node("test_conditioning", {"__init__.py": NODES})
-    models = made.code / "models"
-    script = Path(__file__).with_name("miniatures.py")
-    done = subprocess.run(
-        [PLACES["PYTHON"], str(script), str(models)], cwd=made.code, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    with made.serve() as server:
-        yield Real(run.Client(server.url, TOKEN, timeout=60), models)
-    shutil.rmtree(root, ignore_errors=True)
-
-
-def document(name: str) -> dict[str, Any]:
-    """Return a shipped workflow."""
-    found: dict[str, Any] = json.loads((SHIPPED / f"{name}.json").read_text())
-    return found
+__all__ = ["real"]
+pytestmark = MARKS
 
 
 def through_sd3(**more: Any) -> Graph:
@@ -113,16 +31,6 @@ def through_sd3(**more: Any) -> Graph:
     names = {"model": TINY["unet"], "text_encoder": TINY["clip"], "vae": TINY["vae"]}
     graph = prepare(document("qwen_image"), {**names, "width": 64, "height": 64, "steps": 3, "cfg": 1.0, **more})
     graph["38"]["inputs"]["type"] = "sd3"
-    return graph
-
-
-def through_qwen(**more: Any) -> Graph:
-    """Return the shipped text-to-image graph with a Qwen-Image block of true width, and the test's conditioning."""
-    names = {"model": TINY["qwen"], "text_encoder": "-", "vae": TINY["qwen_vae"]}
-    graph = prepare(document("qwen_image"), {**names, "width": 64, "height": 64, "steps": 2, "cfg": 1.0, **more})
-    del graph["38"]
-    for node in ("6", "7"):
-        graph[node] = {"class_type": "TestConditioning", "inputs": {"text": graph[node]["inputs"]["text"]}}
     return graph
 
 
@@ -137,28 +45,21 @@ def test_tiny_upscale_with_a_model_below_a_megabyte(real: Real) -> None:
     assert pixels(found)[:2] == (128, 128)
 
 
-@pytest.mark.parametrize("graph", [through_sd3, through_qwen])
-def test_loader_to_save_with_random_weights(real: Real, graph: Any) -> None:
+def test_loader_to_save_with_random_weights(real: Real) -> None:
     """Equal seeds give equal pixels although the server forgot all in between; another seed or text gives others."""
-    first, record = real.run(graph(seed=7))
+    first, record = real.run(through_sd3(seed=7))
     wide, high, colours = pixels(first)
     assert (wide, high) == (64, 64)
     assert len(colours) > 16, "a picture, not one colour"
     assert not run.cached_nodes(record) & {"3", "8"}
-    other, _record = real.run(graph(seed=8))
+    other, _record = real.run(through_sd3(seed=8))
     real.client.request("POST", "/free", {"unload_models": True, "free_memory": True})
-    again, record = real.run(graph(seed=7, filename_prefix="again"))
+    again, record = real.run(through_sd3(seed=7, filename_prefix="again"))
     assert not run.cached_nodes(record) & {"3", "8"}
     assert rows(again) == rows(first)
     assert rows(other) != rows(first)
-    words, _record = real.run(graph(seed=7, prompt="something else"))
+    words, _record = real.run(through_sd3(seed=7, prompt="something else"))
     assert rows(words) != rows(first)
-
-
-def test_a_lora_on_the_fp8_base_changes_the_picture(real: Real) -> None:
-    plain, _record = real.run(through_qwen(seed=7))
-    with_lora, _record = real.run(through_qwen(seed=7, lora=TINY["qwen_lora"]))
-    assert rows(with_lora) != rows(plain)
 
 
 def test_a_benchmark_counts_steps_and_leaves_out_the_cache(real: Real) -> None:
