@@ -49,6 +49,10 @@ options:
   instances:
     description: Name of the variable with the result of M(genai.comfyui.instance).
     type: str
+  leftovers:
+    description:
+      - Name of the variable with the result of M(genai.comfyui.leftover_instances). One left is a reason to fail.
+    type: str
   scan:
     description:
       - Name of the variable with the result of M(genai.comfyui.token_scan). A copy that no consumer declares, and a
@@ -113,6 +117,7 @@ notes:
 seealso:
   - module: genai.comfyui.sync
   - module: genai.comfyui.login_probe
+  - module: genai.comfyui.leftover_instances
   - module: genai.comfyui.token_scan
 """
 
@@ -180,6 +185,7 @@ def main() -> None:
             "sync": {"type": "list", "elements": "str", "default": []},
             "probes": {"type": "list", "elements": "str", "default": []},
             "instances": {"type": "str"},
+            "leftovers": {"type": "str"},
             "scan": {"type": "str"},
             "credentials": {"type": "str"},
             "contact": {"type": "str"},

@@ -31,6 +31,7 @@ CONSUMER_KEYS = (
 )  # fmt: skip
 PROBE_KEYS = ("name", "url", "credential", "state", "detail", "checks", "waited", "at", "fingerprint")
 INSTANCE_KEYS = ("name", "unit", "action", "reasons", "pid", "since", "active", "detail", "probe", "url")
+LEFTOVER_KEYS = ("name", "unit", "action", "active")
 FINDING_KEYS = (
     "kind", "path", "line", "count", "credential", "version", "label", "field", "fingerprint", "spelling", "detail",
     "declared",
@@ -49,6 +50,7 @@ class Sources:
     sync: Sequence[str] = ()
     probes: Sequence[str] = ()
     instances: str | None = None
+    leftovers: str | None = None
     scan: str | None = None
     contact: str | None = None
     failure: str | None = None
@@ -78,7 +80,9 @@ class _Collector:
     def __init__(self, report: HostReport, read: Read, sources: Sources) -> None:
         self.report, self.read, self.sources = report, read, sources
         # One entry a result: whether it was skipped. Failed and unreachable ones are not among them.
-        self.skipped: dict[str, list[str | None]] = {"sync": [], "probes": [], "instances": [], "scan": []}
+        self.skipped: dict[str, list[str | None]] = {
+            name: [] for name in ("sync", "probes", "instances", "leftovers", "scan")
+        }
         self.unreachable = False
 
     def run(self, is_server: bool) -> HostReport:
@@ -93,6 +97,9 @@ class _Collector:
             self.report.probes += self._records("probes", name, ("targets", "probes"), PROBE_KEYS)
         if self.sources.instances:
             self.report.instances += self._records("instances", self.sources.instances, ("instances",), INSTANCE_KEYS)
+        if self.sources.leftovers:
+            found = self._records("leftovers", self.sources.leftovers, ("leftovers",), LEFTOVER_KEYS)
+            self.report.instances += [{**one, "listed": False} for one in found if one.get("action") != "removed"]
         if self.sources.scan:
             self._scan(self.sources.scan)
         if not self.unreachable:

@@ -11,6 +11,8 @@ from typing import Any
 
 Json = dict[str, Any]
 
+_LEFTOVER = "not in comfyui_instances any more; list it again, or remove it with comfyui_leftover: absent"
+
 
 @dataclass(frozen=True)
 class NotChecked:
@@ -54,7 +56,7 @@ def is_active(instance: Json) -> bool:
 def _instance_in_order(one: Json) -> bool:
     probe = one.get("probe")
     state = probe.get("state") if isinstance(probe, Mapping) else probe
-    return is_active(one) and state in (None, "", "locked")
+    return one.get("listed", True) and is_active(one) and state in (None, "", "locked")
 
 
 def in_order(kind: str, one: Json, drift: bool = False) -> bool:
@@ -102,6 +104,8 @@ def rows(reports: Sequence[HostReport], drift: bool) -> list[Row]:
 
 def _instance_row(host: str, one: Json) -> Row:
     status = "active" if is_active(one) else _word(one.get("active"), "inactive")
+    if not one.get("listed", True):
+        return Row(host, "instance", line(one.get("unit")), status, _LEFTOVER, False)
     fine = _instance_in_order(one)
     action = line(one.get("action"))
     told = [

@@ -31,6 +31,32 @@ def pid(field: Field) -> int:
     return int(field.on("srv-1", f"systemctl show -P MainPID {UNIT}"))
 
 
+def test_an_instance_that_nobody_lists(converged: Field) -> None:
+    """It is named, and fails the run; it goes only when told, with its token, and its data stays."""
+    old, data = APP.replace("/default/", "/old/"), "/srv/comfyui/instances/old"
+    converged.on(
+        "srv-1",
+        f"mkdir -p {old}/login {data}/output && cp -p {APP}/login/PASSWORD {old}/login/ && touch {data}/output/kept.png"
+        " && mkdir -p /etc/systemd/system/comfyui@old.service.d && systemctl enable comfyui@old"
+        " && printf '[Service]\\nExecStartPre=\\nExecStartPost=\\nExecStart=\\nExecStart=/bin/sleep infinity\\n'"
+        " > /etc/systemd/system/comfyui@old.service.d/instance.conf && systemctl daemon-reload"
+        " && systemctl start --no-block comfyui@old",
+    )
+    told = converged.validate()
+    assert told.returncode == 2, told.stdout
+    assert "comfyui@old.service: active: not in comfyui_instances any more" in told.stdout
+    before = pid(converged)
+    planned = converged.site("-e", "comfyui_leftover=absent", "--tags", "comfyui", "--check")
+    assert planned.returncode == 0, planned.stdout
+    assert converged.on("srv-1", f"systemctl is-active comfyui@old; ls -d {old}").split() == ["active", old]
+    done = converged.site("-e", "comfyui_leftover=absent")
+    assert done.returncode == 0, done.stdout
+    left = f"systemctl is-active comfyui@old; ls -A /etc/systemd/system | grep old; ls -d {old}; ls {data}/output; true"
+    assert converged.on("srv-1", left).split() == ["inactive", "kept.png"]
+    assert pid(converged) == before
+    assert converged.validate().returncode == 0
+
+
 def test_operations(converged: Field) -> None:
     """Status and logs only look; a restart, a stop and a start do what they say, and are proven."""
     before = pid(converged)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -248,3 +249,14 @@ def test_a_server_that_was_removed_is_in_order_alone() -> None:
 def test_what_an_earlier_playbook_emptied_is_no_failure() -> None:
     assert why({**CLIENT, "f": {}, "s1": {}, "p1": {}}) == ""
     assert "this run has no result for it" in why({**DECLARED, "c": {}, "f": {}, "s2": {}, "p2": {}})
+
+
+def test_an_instance_that_nobody_lists_is_a_reason() -> None:
+    one = {"name": "old", "unit": "comfyui@old.service", "active": True, "action": "none", "enabled": True}
+    sources = replace(SOURCES, leftovers="l")
+    said = why({**SERVER, "l": {"leftovers": [one]}}, server=True, sources=sources)
+    assert said.startswith("h1: comfyui@old.service: active: not in comfyui_instances any more")
+    gone = {**SERVER, "l": {"changed": True, "leftovers": [{**one, "action": "removed"}]}}
+    assert why(gone, server=True, sources=sources) == ""
+    failed = {**SERVER, "l": {"failed": True, "msg": "comfyui@old.service does not stop"}}
+    assert "comfyui@old.service does not stop" in why(failed, server=True, sources=sources)
