@@ -1,7 +1,7 @@
 # Copyright (c) 2026 genai.comfyui contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Downloading one large file: resumed, hashed while it streams, renamed only when right."""
+"""Bringing one large file to its place: downloaded or put there from a store, hashed, renamed only when right."""
 
 from __future__ import annotations
 
@@ -58,23 +58,19 @@ def fetch(
     size: int | None,
     progress: Progress = lambda _done: None,
     pause: Callable[[float], None] = time.sleep,
+    finish: Callable[[int], None] = lambda _descriptor: None,
 ) -> dict[str, Any]:
     """Download *source* to *path*. Returns ``sha256``, ``bytes`` and ``fetched`` (bytes that came over the network).
 
     What is on its way lies beside *path* as ``.<name>.part`` and stays there after a failure, to be resumed. *sha256*
     and *size* are what the file must be; the server's own word is taken for those that are None, and a file for which
-    neither side has a sha256 is refused.
+    neither side has a sha256 is refused. *finish* is called with the open file before it gets its name.
 
     :raises FetchError: it cannot succeed, or nothing came in RETRIES attempts in a row.
     """
-    folder, name = os.path.split(path)
-    part = os.path.join(folder, f".{name}.part")
+    part = beside(path, "part")
     fetched, idle = 0, 0
-    there = _stamp(path)
-    with _locked(part, progress, pause) as stream:
-        if _stamp(path) != there:
-            _forget(part)
-            raise FetchError("busy", f"{path} was laid down by another run meanwhile; run again")
+    with locked(path, progress, pause) as stream:
         while True:
             before = fetched
             try:
@@ -93,15 +89,22 @@ def fetch(
                 source.close()
         if digest != wanted[0]:
             # Nothing in it can be trusted to be resumed.
-            _forget(part)
+            forget(part)
             raise FetchError(
                 "hash", f"{source.shown}: its sha256 is {digest}, wanted is {wanted[0]}; it was thrown away"
             )
+        write_to(path, lambda: finish(stream.fileno()))
         write_to(path, lambda: os.fsync(stream.fileno()))
         os.replace(part, path)
         with suppress(OSError):
             os.unlink(part + ".json")
     return {"sha256": digest, "bytes": wanted[1], "fetched": fetched}
+
+
+def beside(path: str, what: str) -> str:
+    """Return the name of what is on its way to *path*: ``part`` of a download, ``link`` from a store."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.{what}")
 
 
 def _stamp(path: str) -> tuple[int, int] | None:
@@ -129,13 +132,28 @@ def _wanted(source: Source, remote: Remote, sha256: str | None, size: int | None
     return digest, total
 
 
-class _locked:
-    """The part file, opened and locked. Where another run has it, its end is awaited."""
+class locked:
+    """The one run that may give a file the name *path*; it has the part file, open. Another run's end is awaited.
 
-    def __init__(self, part: str, progress: Progress, pause: Callable[[float], None]) -> None:
-        self._part, self._progress, self._pause = part, progress, pause
+    :raises FetchError: the file cannot be made, or the other run gave something that name (``busy``).
+    """
+
+    def __init__(self, path: str, progress: Progress, pause: Callable[[float], None]) -> None:
+        self._path, self._part, self._progress, self._pause = path, beside(path, "part"), progress, pause
 
     def __enter__(self) -> io.FileIO:
+        there = _stamp(self._path)
+        stream = self._wait()
+        if _stamp(self._path) != there:
+            forget(self._part)
+            stream.close()
+            raise FetchError("busy", f"{self._path} was laid down by another run meanwhile; run again")
+        # Of a run that was cut off; nobody else makes one now.
+        with suppress(OSError):
+            os.unlink(beside(self._path, "link"))
+        return stream
+
+    def _wait(self) -> io.FileIO:
         while True:
             try:
                 descriptor = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -162,11 +180,12 @@ class _locked:
 
     def __exit__(self, *_raised: object) -> None:
         if os.fstat(self._stream.fileno()).st_size == 0:
-            _forget(self._part)
+            forget(self._part)
         self._stream.close()
 
 
-def _forget(part: str) -> None:
+def forget(part: str) -> None:
+    """Throw away what came of a download."""
     for one in (part, part + ".json"):
         with suppress(OSError):
             os.unlink(one)

@@ -120,12 +120,24 @@ class _Relay:
         self._over[0] = True
 
 
+class Changed(Exception):
+    """A file was written to, or another one took its place, while it was read."""
+
+
 def digest_of(path: str) -> str:
-    """Return a file's sha256; reads all of it."""
+    """Return a file's sha256; reads all of it. Raises Changed."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        before = os.fstat(descriptor)
         hasher = Hasher()
-        hasher.take_file(descriptor, 0, os.fstat(descriptor).st_size)
+        hasher.take_file(descriptor, 0, before.st_size)
+        after = os.stat(path)
+        if _mark(before) != _mark(after):
+            raise Changed
         return hasher.hexdigest()
     finally:
         os.close(descriptor)
+
+
+def _mark(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -18,10 +16,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.genai.comfyui.plugins.module_utils._model_fetch import fetch
-from ansible_collections.genai.comfyui.plugins.module_utils._model_hash import digest_of
+from ansible_collections.genai.comfyui.plugins.module_utils._model_fetch import beside, fetch
+from ansible_collections.genai.comfyui.plugins.module_utils._model_hash import Changed, digest_of
 from ansible_collections.genai.comfyui.plugins.module_utils._model_http import FetchError, Source
 from ansible_collections.genai.comfyui.plugins.module_utils._model_hub import HubSource, Library, find_library
+from ansible_collections.genai.comfyui.plugins.module_utils._model_link import put
 from ansible_collections.genai.comfyui.plugins.module_utils._models import (
     LINKS,
     ModelError,
@@ -32,8 +31,6 @@ from ansible_collections.genai.comfyui.plugins.module_utils._models import (
 )
 
 PROGRESS = ".genai-comfyui-progress.json"
-
-_FICLONE = 0x40049409
 
 
 @dataclass
@@ -194,7 +191,7 @@ def _lacking(step: Step, target: str) -> int:
     """Return the bytes that are still to come, as far as known."""
     if os.path.exists(target) and not step.replaces:
         return 0
-    part = os.path.join(os.path.dirname(target), f".{step.model.name}.part")
+    part = beside(target, "part")
     total = step.model.size or 0
     with suppress(OSError, ValueError, KeyError), open(part + ".json", encoding="utf-8") as known:
         total = total or int(json.load(known)["size"])
@@ -214,7 +211,10 @@ def _do(step: Step, record: Record, settings: Settings, meter: Meter) -> dict[st
             "fetched": 0,
         }
     if step.action == "verify":
-        digest = digest_of(target)
+        try:
+            digest = digest_of(target)
+        except Changed:
+            raise ModelError(f"{target} changed while it was read; run again") from None
         if model.sha256 not in (None, digest):
             if step.replaces:
                 return _download(step, target, settings, meter)
@@ -231,7 +231,7 @@ def _do(step: Step, record: Record, settings: Settings, meter: Meter) -> dict[st
         }
     _make_folder(record.folder, os.path.dirname(model.path), settings)
     if step.action == "link":
-        return _link(step, target, settings)
+        return _link(step, target, settings, meter)
     return _download(step, target, settings, meter)
 
 
@@ -245,54 +245,21 @@ def _make_folder(base: str, below: str, settings: Settings) -> None:
                 os.chown(place, *settings.owner)
 
 
-def _finish(path: str, settings: Settings) -> None:
-    os.chmod(path, settings.mode)
-    if settings.owner is not None:
-        os.chown(path, *settings.owner)
+def _finisher(settings: Settings) -> Callable[[int], None]:
+    def finish(descriptor: int) -> None:
+        os.fchmod(descriptor, settings.mode)
+        if settings.owner is not None:
+            os.fchown(descriptor, *settings.owner)
+
+    return finish
 
 
-def _link(step: Step, target: str, settings: Settings) -> dict[str, Any]:
-    source, model = step.store or "", step.model
-    digest = digest_of(source)
-    if model.sha256 not in (None, digest):
-        raise ModelError(f"{source}: its sha256 is {digest}, wanted is {model.sha256}; the store's file is another one")
-    temporary = os.path.join(os.path.dirname(target), f".{model.name}.link")
-    with suppress(FileNotFoundError):
-        os.unlink(temporary)
-    ways = [settings.link] if settings.link != "auto" else list(LINKS)
-    refused = []
-    for way in ways:
-        try:
-            _one_link(way, source, temporary, settings)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            refused.append(f"{way}: {error.strerror}")
-            continue
-        os.replace(temporary, target)
-        size = os.path.getsize(target)
-        return {"status": "linked", "link": way, "verified": "read", "sha256": digest, "bytes": size, "fetched": 0}
-    raise ModelError(f"{source} cannot be put to {target}: {'; '.join(refused)}")
-
-
-def _one_link(way: str, source: str, temporary: str, settings: Settings) -> None:
-    if way == "hard":
-        os.link(source, temporary)
-    elif way == "symlink":
-        os.symlink(os.path.abspath(source), temporary)
-    else:
-        try:
-            with open(source, "rb") as read, open(temporary, "xb") as write:
-                if way == "reflink":
-                    fcntl.ioctl(write.fileno(), _FICLONE, read.fileno())
-                else:
-                    shutil.copyfileobj(read, write, 1 << 20)
-                    os.fsync(write.fileno())
-            _finish(temporary, settings)
-        except OSError:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
+def _link(step: Step, target: str, settings: Settings, meter: Meter) -> dict[str, Any]:
+    ways = [settings.link] if settings.link != "auto" else LINKS
+    progress, finish = meter.start(step.model.path, step.model.size), _finisher(settings)
+    way, digest = put(step.store or "", target, ways=ways, sha256=step.model.sha256, finish=finish, progress=progress)
+    size = os.path.getsize(target)
+    return {"status": "linked", "link": way, "verified": "read", "sha256": digest, "bytes": size, "fetched": 0}
 
 
 def _download(step: Step, target: str, settings: Settings, meter: Meter) -> dict[str, Any]:
@@ -310,16 +277,15 @@ def _download(step: Step, target: str, settings: Settings, meter: Meter) -> dict
             source = HubSource(place, settings.library, settings.token, settings.ca_path, settings.timeout)
         else:
             source = Source(place, settings.token if hub else None, settings.ca_path, settings.timeout)
-        progress = meter.start(model.path, model.size)
+        progress, finish = meter.start(model.path, model.size), _finisher(settings)
         try:
-            done = fetch(source, target, sha256=model.sha256, size=model.size, progress=progress)
+            done = fetch(source, target, sha256=model.sha256, size=model.size, progress=progress, finish=finish)
         except FetchError as error:
             # A full disk or another run will not get better at a mirror.
             if error.kind in ("space", "write", "busy"):
                 raise
             failures.append(error)
             continue
-        _finish(target, settings)
         by = source.by if isinstance(source, HubSource) else "http"
         return {"status": "downloaded", "verified": "streamed", "source": source.shown, "downloader": by, **done}
     raise FetchError(failures[0].kind, "; ".join(str(failure) for failure in failures))
@@ -330,12 +296,11 @@ def remove(paths: list[str], record: Record, check_mode: bool) -> list[dict[str,
     results = []
     for path in paths:
         target = os.path.join(record.folder, path)
-        entry = record.entries.get(path)
-        part = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.part")
-        parts = [one for one in (part, part + ".json") if os.path.lexists(one)]
+        part = beside(target, "part")
+        parts = [one for one in (part, part + ".json", beside(target, "link")) if os.path.lexists(one)]
         if not os.path.lexists(target) and not parts:
             status = "absent"
-        elif os.path.lexists(target) and (entry is None or not entry.get("laid")):
+        elif os.path.lexists(target) and not _untouched(target, path, record):
             status = "kept"
         else:
             status = "removed"
@@ -343,7 +308,24 @@ def remove(paths: list[str], record: Record, check_mode: bool) -> list[dict[str,
             for one in [*parts, target]:
                 with suppress(FileNotFoundError):
                     os.unlink(one)
-            if record.entries.pop(path, None) is not None:
+            if path in record.entries:
+                record.forget(path)
                 record.write()
         results.append({"path": path, "status": status})
     return results
+
+
+def _untouched(target: str, path: str, record: Record) -> bool:
+    """Tell whether what is there is what was laid down; reads it where only its content can tell."""
+    entry = record.entries.get(path, {})
+    if not entry.get("laid"):
+        return False
+    if os.path.islink(target):
+        return entry.get("symlink") == os.readlink(target)
+    found = os.stat(target)
+    if record.known(path, found) is not None:
+        return True
+    try:
+        return entry.get("size") == found.st_size and entry.get("sha256") == digest_of(target)
+    except (Changed, OSError):
+        return False

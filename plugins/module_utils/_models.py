@@ -9,6 +9,7 @@ inode, size and time that it had then, no byte of it is read again. It is also t
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import ssl
 import stat
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -115,6 +117,7 @@ class Record:
 
     folder: str
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _mine: set[str] = field(default_factory=set, init=False)
 
     @classmethod
     def read(cls, folder: str) -> Record:
@@ -128,7 +131,23 @@ class Record:
         return cls(folder, entries if sound else {})
 
     def write(self) -> None:
-        """Replace the file."""
+        """Write what was noted and forgotten here into the file; what other runs wrote there meanwhile stays."""
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with suppress(OSError):
+                # Some network file systems have no locks on directories.
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            entries = Record.read(self.folder).entries
+            for path in self._mine:
+                entries.pop(path, None)
+                if path in self.entries:
+                    entries[path] = self.entries[path]
+            self.entries = entries
+            self._write()
+        finally:
+            os.close(descriptor)
+
+    def _write(self) -> None:
         content = json.dumps({"schema": 1, "files": self.entries}, indent=1, sort_keys=True) + "\n"
         descriptor, temporary = tempfile.mkstemp(prefix=RECORD, dir=self.folder)
         try:
@@ -148,10 +167,27 @@ class Record:
 
     def note(self, path: str, sha256: str, *, laid: bool) -> None:
         """Remember that the file was verified; *laid*: we put it there, and may remove it."""
-        found = os.stat(os.path.join(self.folder, path))
+        target = os.path.join(self.folder, path)
+        found = os.stat(target)
         laid = laid or bool(self.entries.get(path, {}).get("laid"))
-        entry = {"inode": found.st_ino, "size": found.st_size, "mtime_ns": found.st_mtime_ns}
+        entry: dict[str, Any] = {"inode": found.st_ino, "size": found.st_size, "mtime_ns": found.st_mtime_ns}
+        if os.path.islink(target):
+            entry["symlink"] = os.readlink(target)
         self.entries[path] = {**entry, "sha256": sha256, "laid": laid}
+        self._mine.add(path)
+
+    def forget(self, path: str) -> None:
+        """Remember nothing of the file."""
+        self.entries.pop(path, None)
+        self._mine.add(path)
+
+    def replaceable(self, path: str, found: os.stat_result) -> bool:
+        """Tell whether the file is the one that was laid down here, so that another may take its place."""
+        entry = self.entries.get(path, {})
+        # Inodes are given out again, and a restored backup has others. Of a link, the store keeps what it is.
+        same = entry.get("size") == found.st_size and entry.get("mtime_ns") == found.st_mtime_ns
+        link = os.path.islink(os.path.join(self.folder, path)) or found.st_nlink > 1
+        return bool(entry.get("laid")) and (same or link)
 
 
 @dataclass
@@ -183,7 +219,7 @@ def look(model: Model, record: Record, stores: Iterable[str], always: bool) -> S
         known = record.known(model.path, found)
         if known is not None and model.sha256 in (None, known) and not always:
             return Step(model, "none")
-        laid = bool(record.entries.get(model.path, {}).get("laid"))
+        laid = record.replaceable(model.path, found)
         if model.size in (None, found.st_size) and (known is None or always or model.sha256 == known):
             return Step(model, "verify", replaces=laid)
         if not laid:
@@ -219,7 +255,7 @@ def find_stored(model: Model, stores: Iterable[str]) -> str | None:
 
 def mount_of(path: str) -> str:
     """Return the mount point that *path*, or its nearest parent that exists, lies on."""
-    place = os.path.abspath(path)
+    place = os.path.realpath(path)
     while not os.path.exists(place):
         place = os.path.dirname(place)
     while not os.path.ismount(place):
