@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from local_hub import REVISION, Hub
 
-from ansible_collections.genai.comfyui.plugins.module_utils import _models
 from ansible_collections.genai.comfyui.plugins.module_utils import _model_run as run
+from ansible_collections.genai.comfyui.plugins.module_utils import _models
 
 DATA = random.Random(6).randbytes(300_000)
 DIGEST = hashlib.sha256(DATA).hexdigest()
