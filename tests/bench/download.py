@@ -4,7 +4,9 @@
 """Measure a download with its hash beside ``curl`` without one, and a second run over 29 GB that are known.
 
 ``python tests/bench/download.py`` runs it alone. The server is a process of its own that sends with ``sendfile``, as
-storage hosts do. Both write to memory where there is room, so that the programs are compared and not the disk.
+storage hosts do. Both write to memory where there is room, so that the programs are compared and not the disk. They
+take turns, and who begins changes. Where it is allowed, server, curl and ours alike go before other work of the machine
+(the scheduler's SCHED_FIFO), for a moment each: what else runs would decide otherwise. ``--share`` leaves that out.
 """
 
 from __future__ import annotations
@@ -35,6 +37,17 @@ start = time.perf_counter()
 _model_fetch.fetch(_model_http.Source(url), path, sha256=digest, size=int(size))
 print(time.perf_counter() - start)
 """
+# Before other work, if that is allowed; then the command.
+FIRST = """
+import os, sys
+try:
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+except PermissionError:
+    pass
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+# Others get their turn between two downloads.
+PAUSE = 1.0
 
 Json = dict[str, t.Any]
 
@@ -61,11 +74,20 @@ def serve(where: Path) -> None:
                     done += os.sendfile(connection.fileno(), source, done, end - done)
 
 
-def download(where: Path, runs: int) -> Json:
+def first(share: bool) -> tuple[list[str], bool]:
+    """Return what to put before a command, and whether what it starts goes before other work."""
+    words = [] if share else [sys.executable, "-c", FIRST]
+    ask = [*words, sys.executable, "-c", "import os; print(os.sched_getscheduler(0) == os.SCHED_FIFO)"]
+    return words, subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip() == "True"
+
+
+def download(where: Path, runs: int, share: bool = False) -> Json:
     """Return the medians of both and the ratio of the rates, ours to curl's; each pair is taken in turn."""
     room = shutil.disk_usage(MEMORY).free > 3 * SIZE if MEMORY.is_dir() else False
     place = Path(tempfile.mkdtemp(prefix="comfyui-bench-", dir=MEMORY if room else where))
-    server = subprocess.Popen([sys.executable, __file__, "serve", str(place)], stdout=subprocess.PIPE, text=True)
+    words, alone = first(share)
+    serving = [*words, sys.executable, __file__, "serve", str(place)]
+    server = subprocess.Popen(serving, stdout=subprocess.PIPE, text=True)
     took: dict[str, list[float]] = {"curl": [], "ours": []}
     try:
         assert server.stdout is not None
@@ -78,16 +100,18 @@ def download(where: Path, runs: int) -> Json:
         for number in range(2 * runs):
             # Who begins changes, so that what a machine does meanwhile meets both alike.
             for name in sorted(commands, reverse=bool(number % 2)):
-                done = subprocess.run(commands[name], capture_output=True, text=True, check=True)
+                done = subprocess.run([*words, *commands[name]], capture_output=True, text=True, check=True)
                 took[name].append(float(done.stdout))
                 os.unlink(target)
+                time.sleep(PAUSE)
     finally:
         server.kill()
         server.wait()
         shutil.rmtree(place)
     middle = {name: statistics.median(times) for name, times in took.items()}
     ratio = middle["curl"] / middle["ours"]
-    return {"bytes": SIZE, "memory": room, "curl_s": middle["curl"], "ours_s": middle["ours"], "ratio": ratio, **took}
+    how = {"memory": room, "first": alone, "load": os.getloadavg()[0]}
+    return {"bytes": SIZE, **how, "curl_s": middle["curl"], "ours_s": middle["ours"], "ratio": ratio, **took}
 
 
 def sparse(where: Path, ansible: Path, environment: dict[str, str], python: str) -> Json:
@@ -133,8 +157,9 @@ def lines(results: Json) -> list[str]:
     one, two = results["download"], results["known_models"]
     where, read = "memory" if one["memory"] else "disk", "unknown" if two["read"] is None else two["read"]
     rates = f"{one['ours_s']:.2f} s; curl, without a hash: {one['curl_s']:.2f} s"
+    how = f"both {'before' if one['first'] else 'beside'} other work, load {one['load']:.1f}"
     return [
-        f"download of {one['bytes'] / 1e9:.0f} GB to {where}: {rates}",
+        f"download of {one['bytes'] / 1e9:.0f} GB to {where}: {rates}; {how}",
         f"known set of {two['bytes'] / 1e9:.0f} GB on {two['hosts']} hosts: {two['s']:.2f} s, {read} bytes read",
     ]
 
@@ -150,10 +175,10 @@ def limits(results: Json) -> list[tuple[str, float, str, float]]:
     return found
 
 
-def models(where: Path, runs: int, environment: dict[str, str], python: str) -> Json:
+def models(where: Path, runs: int, environment: dict[str, str], python: str, share: bool = False) -> Json:
     """Measure both."""
     ansible = Path(sys.executable).with_name("ansible")
-    return {"download": download(where, runs), "known_models": sparse(where, ansible, environment, python)}
+    return {"download": download(where, runs, share), "known_models": sparse(where, ansible, environment, python)}
 
 
 if __name__ == "__main__":
@@ -161,7 +186,8 @@ if __name__ == "__main__":
         serve(Path(sys.argv[2]))
     else:
         with tempfile.TemporaryDirectory(prefix="comfyui-bench-") as made:
-            found = models(Path(made), int(sys.argv[1]) if sys.argv[1:] else 3, dict(os.environ), sys.executable)
+            counts = [int(one) for one in sys.argv[1:] if one.isdigit()] or [3]
+            found = models(Path(made), counts[0], dict(os.environ), sys.executable, "--share" in sys.argv)
         print("\n".join(lines(found)))
         for name, got, relation, limit in limits(found):
             print(f"{'met' if (got <= limit if relation == '<=' else got >= limit) else 'MISSED'} {name}: {got:.2f}")
