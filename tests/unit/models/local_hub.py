@@ -96,7 +96,7 @@ def _handler(hub: Hub, role: str) -> type[BaseHTTPRequestHandler]:
             elif role == "hub":
                 self._resolve()
             elif "/reconstructions/" in self.path or self.path.startswith("/xorb/"):
-                self._pieces()
+                self._pieces(trouble == ("corrupt",))
             else:
                 self._content(trouble)
 
@@ -123,7 +123,7 @@ def _handler(hub: Hub, role: str) -> type[BaseHTTPRequestHandler]:
                 place = f"{hub.storage_url}/blob/{key}?signature=secret-signature"
                 self._head(302, {"Content-Length": "0", "Location": place, **linked})
 
-        def _pieces(self) -> None:
+        def _pieces(self, spoil: bool) -> None:
             # What hf-xet asks of a content-addressed store: which pieces make up a range, then those pieces.
             mark = self.path.rpartition("/")[2]
             data = next(
@@ -135,7 +135,7 @@ def _handler(hub: Hub, role: str) -> type[BaseHTTPRequestHandler]:
                 cut = [data[at : at + PIECE] for at in range(0, len(data), PIECE)]
                 packed = b"".join(framed(one) for one in cut)[start : end + 1]
                 self._head(206, {"Content-Length": str(len(packed)), "Content-Range": f"bytes {start}-{end}/*"})
-                self.wfile.write(packed)
+                self.wfile.write(packed[:-1] + bytes([packed[-1] ^ spoil]))
                 hub.sent += len(packed)
                 return
             if "/v1/" not in self.path or start >= len(data):

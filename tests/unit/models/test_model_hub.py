@@ -291,7 +291,7 @@ def test_xet_goes_on_where_a_file_ends_and_gets_no_token(hub: Hub, library: Libr
     seen = hub.seen[before:]
     assert {one.path.split("/")[1] for one in seen if one.role == "storage"} == {"v2", "v1", "xorb"}
     assert TOKEN not in str([one for one in seen if one.role == "storage"])
-    hub.files[KEY] = DATA[:-1] + b"?"
+    hub.troubles["storage"] = [("corrupt",)] * 20
     with pytest.raises(FetchError, match="it was thrown away"):
         fetch(hub, library, tmp_path / "y", TOKEN)
     assert names(tmp_path) == ["x"]
