@@ -21,6 +21,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._model_http import (
     Progress,
     Remote,
     digest_in,
+    unwritten,
     write_to,
 )
 
@@ -158,7 +159,7 @@ class locked:
             try:
                 descriptor = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             except OSError as error:
-                raise FetchError("write", f"{self._part}: {error.strerror}") from None
+                raise unwritten(self._part, error.errno or 0) from None
             self._stream = io.FileIO(descriptor, "r+b")
             if self._take():
                 return self._stream

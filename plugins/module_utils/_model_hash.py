@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 CHUNK = 4 << 20
 """Bytes in one buffer; a resumed download fetches at most this much twice."""
-CARRIERS = 3
+CARRIERS = 2
 """Threads that bring a file, and buffers that there are."""
 
 
@@ -25,26 +25,23 @@ class Hasher:
     def carry(self, fill: Callable[[memoryview], int], keep: Callable[[memoryview], None]) -> None:
         """Let *fill* put bytes into a buffer, *keep* take them, and hash them, until *fill* returns 0.
 
-        Each of the three does one piece at a time, in order, while other pieces are with the other two. What *fill* or
-        *keep* raises is raised when everything that came before is kept and hashed; nothing after it is kept.
+        While a piece is hashed, the next one is filled and kept; hence a kill costs one at most. What *fill* or *keep*
+        raises is raised when everything that came before is kept and hashed; nothing after it is kept.
         """
 
-        # A piece stays with one thread, hence in the cache of one processor. With a thread for each kind of work, every
-        # byte would be fetched from another processor's cache, which costs more than half as much as its hash.
-        def filled(buffer: memoryview) -> memoryview:
-            return buffer[: fill(buffer)]
-
-        def kept(piece: memoryview) -> memoryview:
-            keep(piece)
+        def kept(buffer: memoryview) -> memoryview:
+            piece = buffer[: fill(buffer)]
+            if piece:
+                keep(piece)
             return piece
 
         def hashed(piece: memoryview) -> memoryview:
             self._digest.update(piece)
             return piece
 
-        # A piece stays with one thread, hence in the cache of one processor. With a thread for each kind of work, every
-        # byte would be fetched from another processor's cache, which costs more than half as much as its hash.
-        relay = _Relay((filled, kept, hashed))
+        # A piece stays with one thread, hence in the cache of one processor. With a thread that only hashes, every byte
+        # would be fetched from another processor's cache, which costs more than half as much as its hash.
+        relay = _Relay((kept, hashed))
         threads = [threading.Thread(target=relay.run, daemon=True) for _number in range(CARRIERS)]
         try:
             for thread in threads:

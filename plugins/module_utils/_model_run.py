@@ -32,6 +32,9 @@ from ansible_collections.genai.comfyui.plugins.module_utils._models import (
 
 PROGRESS = ".genai-comfyui-progress.json"
 
+# Files that a failure may have taken away again, and bytes that what we write of our own may need.
+_FEW, _LITTLE = 8, 1 << 20
+
 
 @dataclass
 class Settings:
@@ -183,6 +186,9 @@ def _in_words(step: Step, record: Record, error: Exception) -> str:
         mount = mount_of(os.path.dirname(target))
         lacking = _lacking(step, target)
         free = f"free {lacking} more bytes" if lacking else "free some more"
+        found = os.statvfs(mount)
+        if found.f_files and found.f_favail < _FEW and found.f_bavail * found.f_frsize > lacking + _LITTLE:
+            return f"{target}: {mount} is full of files; remove some and run again, what has come so far is kept"
         return f"{target}: {mount} is full; {free} and run again, what has come so far is kept"
     return f"{target}: {getattr(error, 'strerror', error)}" if plain else str(error)
 

@@ -94,23 +94,25 @@ print(_model_fetch.fetch(_model_http.Source(url), path, sha256=digest, size=int(
 """
 
 
-def test_a_kill_at_random_moments_loses_at_most_a_chunk(hub: Hub, tmp_path: Path) -> None:
-    hub.troubles["storage"] = [("slow", 0.002)] * 1000
-    chance = random.Random(11)
+def test_a_kill_at_ten_random_places_costs_a_chunk_each_at_most(hub: Hub, tmp_path: Path) -> None:
+    chance, part, chunk = random.Random(11), tmp_path / ".x.part", 65536
     command = [sys.executable, "-c", KILLED, source(hub).url, str(tmp_path / "x"), DIGEST, str(len(DATA))]
-    part = tmp_path / ".x.part"
+    kept = 0
     for _attempt in range(10):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        goal = (part.stat().st_size if part.exists() else 0) + chance.randrange(50_000, 400_000)
-        while process.poll() is None and not (part.exists() and part.stat().st_size >= goal):
+        more = chance.randrange(50_000, 400_000)
+        hub.troubles["storage"] = [("none",), ("hold", more)]
+        before, process = hub.sent, subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        while process.poll() is None and not (part.exists() and part.stat().st_size >= kept + more // chunk * chunk):
             time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not (tmp_path / "x").exists(), "half a file never has the final name"
-    before = part.stat().st_size
+        kept, earlier = part.stat().st_size, kept
+        assert hub.sent - before <= kept - earlier + chunk
+    hub.troubles["storage"] = []
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (tmp_path / "x").read_bytes() == DATA
-    assert int(done.stdout) <= len(DATA) - before + 65536
+    assert int(done.stdout) == len(DATA) - kept
     assert names(tmp_path) == ["x"]
 
 

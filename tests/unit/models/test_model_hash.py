@@ -47,23 +47,49 @@ def test_everything_is_kept_and_hashed_in_order(monkeypatch: pytest.MonkeyPatch,
     assert hasher.hexdigest() == hashlib.sha256(DATA).hexdigest()
 
 
-def test_receiving_goes_on_while_others_keep() -> None:
+def test_receiving_goes_on_while_others_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     source, came, kept = io.BytesIO(DATA), threading.Semaphore(0), bytearray()
 
-    def fill(buffer: memoryview) -> int:
-        count = source.readinto(buffer)
-        came.release()
-        return count
+    class Slow:
+        def __init__(self) -> None:
+            self.hashed = 0
+
+        def update(self, piece: memoryview) -> None:
+            if not self.hashed:
+                # This piece, and the one after it.
+                assert came.acquire(timeout=5)
+                assert came.acquire(timeout=5), "nothing came meanwhile"
+            self.hashed += len(piece)
+
+    slow = Slow()
+    monkeypatch.setattr(hashlib, "sha256", lambda: slow)
 
     def keep(piece: memoryview) -> None:
-        if not kept:
-            # This piece, and the one after it.
-            assert came.acquire(timeout=5)
-            assert came.acquire(timeout=5), "nothing came meanwhile"
+        kept.extend(piece)
+        came.release()
+
+    Hasher().carry(source.readinto, keep)
+    assert bytes(kept) == DATA
+    assert slow.hashed == len(DATA)
+
+
+@pytest.mark.parametrize("carriers", [2, 3, 5])
+def test_never_more_than_a_piece_has_come_and_is_not_kept(monkeypatch: pytest.MonkeyPatch, carriers: int) -> None:
+    monkeypatch.setattr(_model_hash, "CARRIERS", carriers)
+    source, kept, most = io.BytesIO(DATA), bytearray(), [0]
+
+    def fill(buffer: memoryview) -> int:
+        assert len(kept) == source.tell(), "what came before is kept first"
+        return source.readinto(buffer)
+
+    def keep(piece: memoryview) -> None:
+        most[0] = max(most[0], source.tell() - len(kept))
+        time.sleep(0.001)
         kept.extend(piece)
 
     Hasher().carry(fill, keep)
     assert bytes(kept) == DATA
+    assert most[0] == CHUNK
 
 
 @pytest.mark.parametrize("good", [0, 1, 2, 7])
@@ -93,7 +119,7 @@ def test_nothing_is_kept_after_what_could_not_be(good: int) -> None:
     with pytest.raises(OSError, match="full"):
         Hasher().carry(source.readinto, keep)
     assert bytes(kept) == DATA[: good * CHUNK], "there is no hole in it"
-    assert source.tell() <= (good + _model_hash.CARRIERS + 1) * CHUNK, "and little more is received"
+    assert source.tell() <= (good + 1) * CHUNK, "and no more is received"
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, len(DATA)), (5, 5), (3, 1000), (CHUNK, 9 * CHUNK + 1), (10, 10**9)])

@@ -87,6 +87,20 @@ def test_a_disk_that_is_full_at_any_moment(hub: Hub, mount: Mount, kilobytes: in
     assert below(disk) == {".genai-comfyui-models.json", "vae", "vae/x.safetensors"}
 
 
+@pytest.mark.parametrize("inodes", [2, 3, 4])
+def test_a_disk_with_room_for_bytes_and_for_no_more_files(hub: Hub, mount: Mount, inodes: int) -> None:
+    hub.files["org/repo/x.safetensors"] = DATA
+    disk = mount("disk", f"size=16m,nr_inodes={inodes}")
+    with pytest.raises(run.ModelsFailed, match=rf"{disk} is full of files; remove some and run again, what"):
+        lay_down(disk, hubs("x"), endpoints=[hub.url])
+    target = disk / "vae" / "x.safetensors"
+    assert not target.exists() or target.read_bytes() == DATA
+    subprocess.run(["mount", "-o", "remount,nr_inodes=100", str(disk)], check=True)
+    lay_down(disk, hubs("x"), endpoints=[hub.url])
+    assert target.read_bytes() == DATA
+    assert below(disk) == {".genai-comfyui-models.json", "vae", "vae/x.safetensors"}
+
+
 def test_a_full_disk_while_a_store_is_copied(mount: Mount, tmp_path: Path) -> None:
     disk, store = mount("disk", "size=1m"), tmp_path / "x.safetensors"
     store.write_bytes(DATA)
