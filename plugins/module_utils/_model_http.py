@@ -33,18 +33,21 @@ _PATIENCE = 60.0
 # Seconds that bytes may wait for others before they are written.
 _MOMENT = 0.2
 _DIGEST = 64
+# What servers answer to a HEAD where they would answer a GET.
+_OTHER_METHOD = (403, 405, 501)
 
 
 class FetchError(Exception):
     """A download that cannot succeed. ``kind`` says why, the text says it in words, without a token or a signed URL.
 
     Kinds: ``missing``, ``forbidden``, ``page`` (a web page in place of the file), ``hash``, ``size``, ``space``,
-    ``write``, ``busy`` (another run has it), ``network``, ``address``.
+    ``write``, ``busy`` (another run has it), ``network``, ``address``. ``status`` is the server's
+    answer, where one came that says nothing else.
     """
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, status: int = 0) -> None:
         super().__init__(message)
-        self.kind = kind
+        self.kind, self.status = kind, status
 
 
 class Interrupted(Exception):
@@ -92,10 +95,17 @@ class Source:
 
     def ask(self, _stream: io.FileIO | None = None) -> Remote:
         """Return what the server says of the file, without fetching it. Raises FetchError or Interrupted."""
-        answer, linked = open_source(self, "HEAD", {})
+        try:
+            answer, linked = open_source(self, "HEAD", {})
+        except FetchError as error:
+            if error.status not in _OTHER_METHOD:
+                raise
+            # A signed address is often good for one method only.
+            answer, linked = open_source(self, "GET", {"Range": "bytes=0-0"})
         with answer:
             refuse_page(self, answer)
-            size = linked.get("X-Linked-Size") or answer.headers.get("Content-Length") or ""
+            whole = (answer.headers.get("Content-Range") or "").rpartition("/")[2]
+            size = linked.get("X-Linked-Size") or whole or answer.headers.get("Content-Length") or ""
             own, mark = answer.headers.get("ETag"), linked.get("X-Linked-ETag")
             # What a hub says of the content is not the mark that the storage host has for it.
             self._mark = own if mark is None and not (own or "").startswith("W/") else None
@@ -253,19 +263,20 @@ def refused(source: Any, status: int, headers: Any) -> Exception:
             hint = "check its name, and give a token of an account that sees it"
             return FetchError("missing", f"{source.shown}: the repository does not exist, or is private; {hint}")
         how = "refuses the token" if source.token is not None else "wants a token; give one"
-        return FetchError("forbidden", f"{source.shown} {how} (status {status})")
+        told = headers.get("X-Error-Code") is not None
+        return FetchError("forbidden", f"{source.shown} {how} (status {status})", 0 if told else status)
     if status in (404, 410):
         return FetchError(
             "missing", f"{source.shown} does not exist (status {status}); check repository, revision, path"
         )
     if status == 416:
         return Interrupted("the server has less than was already fetched")
-    if status in (408, 425, 429) or status >= 500:
+    if status in (408, 425, 429) or (status >= 500 and status not in _OTHER_METHOD):
         wait = headers.get("Retry-After") or ""
         return Interrupted(
             f"the server answers with status {status}", min(_PATIENCE, float(wait) if wait.isdigit() else 0)
         )
-    return FetchError("network", f"{source.shown} answers with status {status}")
+    return FetchError("network", f"{source.shown} answers with status {status}", status)
 
 
 def digest_in(mark: str | None) -> str | None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import random
 import sys
@@ -33,8 +34,11 @@ def plain(hub: Hub, token: str | None = None) -> Source:
     return Source(hub.url + PATH, token, timeout=5)
 
 
+asked = functools.cache(find_library)
+
+
 def library(hub: Hub, token: str | None = None) -> HubSource:
-    found, why = find_library(sys.executable)
+    found, why = asked(sys.executable)
     if found is None:
         pytest.skip(why)
     return HubSource(hub.url + PATH, found, token, timeout=5)
@@ -133,6 +137,19 @@ def test_what_the_hub_says_of_the_content_is_compared_before_it_comes(hub: Hub, 
         fetch(make(hub), tmp_path / "x", sha256="0" * 64)
     assert hub.sent == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("status", [403, 405, 501])
+@pytest.mark.parametrize("ranges", [True, False])
+def test_an_address_that_is_good_for_a_get_only(hub: Hub, tmp_path: Path, status: int, ranges: bool) -> None:
+    signed = Source(f"{hub.storage_url}/blob/{KEY}?signature=secret-signature", timeout=5)
+    hub.troubles["storage"] = [("status", status, {}), ("none",) if ranges else ("whole",)]
+    assert fetch(signed, tmp_path / "x", size=None)["bytes"] == len(DATA)
+    assert [one.range for one in hub.seen] == [None, "bytes=0-0", None]
+    hub.troubles["storage"] = [("status", status, {})] * 20
+    with pytest.raises(FetchError, match=rf"status {status}\)?$|wants a token; give one \(status {status}\)") as caught:
+        fetch(signed, tmp_path / "y")
+    assert "secret-signature" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
