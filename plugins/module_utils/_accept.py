@@ -6,11 +6,15 @@
 The guard reads it strictly (``roles/comfyui_login/files/guard/accept.py``); nothing is written here that it would not
 take. What a file lists is judged against the credential before it is replaced: a token that the truth does not know
 means that the field is newer than the truth, as after a restored backup, and is refused.
+
+Beside it a receipt, ``RETIRED.json``, keeps the fingerprints of what the truth has called retired here. A rotation that
+is aborted leaves nothing else by which a copy of the truth from before that could be told from a newer one.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +25,9 @@ from ansible_collections.genai.comfyui.plugins.module_utils._bcrypt import is_to
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
 
 MODE = 0o600
+RECEIPT = "RETIRED.json"
+_MOST_RETIRED = 64
+_MARK = re.compile(r"[0-9a-f]{12}")
 _VERSION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MOST_TOKENS = 16
 _LABELS = ("pending", "previous")
@@ -65,11 +72,13 @@ class Plan:
     attributes: bool = False
     detail: str = ""
     refusal: str | None = None
+    receipt: tuple[bytes | None, bytes] | None = None
+    """What the receipt holds and what it should hold; None where that is the same."""
 
     @property
     def changes(self) -> bool:
-        """Whether a run has to touch the file."""
-        return self.refusal is None and (self.data is not None or self.attributes)
+        """Whether a run has to touch the file or its receipt."""
+        return self.refusal is None and (self.data is not None or self.attributes or self.receipt is not None)
 
 
 def wanted(name: str, credential: Mapping[str, Any]) -> Accepted | None:
@@ -170,8 +179,13 @@ def plan(
         made.was, made.detail = "planned", "the credential will be created by this run"
         made.data = b""
         return made
+    receipt = _durable.read(receipt_of(path)).data
     if found is not None and (_unknown(made, name, credential, found) or _readmits(made, name, credential, found)):
         return made
+    if _revives(made, name, credential, retired_in(receipt)):
+        return made
+    noted = render_receipt(retired_in(receipt), credential)
+    made.receipt = None if noted in (receipt, None) else (receipt, noted or b"")
     if there.data is None:
         made.was = "missing"
     elif found is None:
@@ -201,6 +215,47 @@ def _unknown(made: Plan, name: str, credential: Mapping[str, Any], found: Accept
             "than the truth (a restored backup?); adopt the token that the server holds, or move the file away"
         )
     return bool(strangers)
+
+
+def receipt_of(path: str) -> str:
+    """Return where the receipt of the accept file at *path* is."""
+    return os.path.join(os.path.dirname(path), RECEIPT)
+
+
+def retired_in(data: bytes | None) -> list[str]:
+    """Return the fingerprints in a receipt, oldest first; none where it is no receipt, which a run makes good."""
+    try:
+        marks = json.loads((data or b"").decode("ascii"))["retired"]
+        return [mark for mark in marks if isinstance(mark, str) and _MARK.fullmatch(mark)]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
+
+
+def render_receipt(there: list[str], credential: Mapping[str, Any]) -> bytes | None:
+    """Return the receipt with what this truth calls retired or is about to; None where there is nothing to keep."""
+    told = [str(one.get("fingerprint")) for one in credential.get("retired") or []]
+    if credential.get("accept") is not None:
+        # What is shut out while the truth still knows it, so that the receipt is there before the truth forgets.
+        valid = {one.get("token") for one in credential["accept"]}
+        told += [fingerprint(token) for token in versions_of(credential).values() if token not in valid]
+    marks = list(dict.fromkeys([*there, *told]))[-_MOST_RETIRED:]
+    return (json.dumps({"schema": 1, "retired": marks}, indent=1) + "\n").encode("ascii") if marks else None
+
+
+def _revives(made: Plan, name: str, credential: Mapping[str, Any], retired: list[str]) -> bool:
+    """Refuse a token that a truth has called retired here and this one has not; return whether that is so."""
+    known = {str(one.get("fingerprint")) for one in credential.get("retired") or []}
+    gone = set(retired) - known
+    again = [one for one in (made.wanted.entries if made.wanted else ()) if fingerprint(one.token) in gone]
+    if again:
+        told = ", ".join(f"{one.version} ({fingerprint(one.token)})" for one in again)
+        made.was = "unknown"
+        made.detail = made.refusal = (
+            f"{made.path}: the truth's credential {name} would let {told} in, which was retired or withdrawn here, as "
+            f"{RECEIPT} beside it says, so the server is newer than the truth (a restored backup, another controller's "
+            "older copy?); restore the newest copy, or adopt the token that the server holds"
+        )
+    return bool(again)
 
 
 def _readmits(made: Plan, name: str, credential: Mapping[str, Any], found: Accepted) -> bool:
@@ -235,7 +290,11 @@ def _number(version: str) -> int:
 
 
 def apply(made: Plan, owner: int | None = None, group: int | None = None) -> None:
-    """Write one planned file. Raises DurableError."""
+    """Write one planned file, and its receipt first. Raises DurableError."""
+    if made.receipt is not None:
+        before, noted = made.receipt
+        place = receipt_of(made.path)
+        _durable.write(place, noted, expected=before, mode=MODE, owner=owner, group=group)
     if made.data is not None and made.wanted is not None:
         _durable.write(made.path, made.data, expected=made.before, mode=MODE, owner=owner, group=group)
     elif made.attributes and made.before is not None:

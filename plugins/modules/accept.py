@@ -17,6 +17,8 @@ description:
   - Outside a rotation that is the current token. While a rotation runs it is what the credential says under C(accept).
   - A file that lists a token which the credential does not know, neither as a version nor as a retired fingerprint, is
     refused. The server is then newer than the truth, as after the restoration of a backup.
+  - Beside it, in C(RETIRED.json), it keeps the fingerprints of tokens that the truth has called retired; it refuses to
+    let one in again that this truth does not call so, as it is then a copy from before that.
   - Files are replaced whole, by renaming, and only their owner can read them.
   - Nothing is written anywhere when one instance is refused.
 options:
@@ -53,8 +55,8 @@ options:
   state:
     description:
       - V(present) writes what is wanted.
-      - V(absent) removes the files. A guard that runs keeps what was in force; one that starts accepts the token in
-        C(PASSWORD) only.
+      - V(absent) removes the files, also what is kept of retired tokens. A guard that runs keeps what was in force; one
+        that starts accepts the token in C(PASSWORD) only.
     type: str
     choices: [present, absent]
     default: present
@@ -237,10 +239,11 @@ def _absent(module: AnsibleModule) -> dict[str, Any]:
     """Remove the files and return the result. Raises OSError."""
     records, diff = [], []
     for given in module.params["instances"]:
-        there = os.path.lexists(given["path"])
-        if there and not module.check_mode:
-            os.unlink(given["path"])
-        record = {**_record(given, None, module.check_mode), "changed": there, "status": "absent"}
+        places = [given["path"], _accept.receipt_of(given["path"])]
+        there = [place for place in places if os.path.lexists(place)]
+        for place in there if not module.check_mode else ():
+            os.unlink(place)
+        record = {**_record(given, None, module.check_mode), "changed": bool(there), "status": "absent"}
         records.append({**record, "was": "other" if there else "absent"})
         if there:
             header = {"before_header": given["path"], "after_header": given["path"]}

@@ -69,8 +69,9 @@ def start(unit: dict[str, Any], journal: Path) -> None:
             stderr=notes.stdin,
             start_new_session=True,
         )
-        os.write(notes.stdin.fileno(), f"{process.pid}\n".encode())
-        notes.stdin.close()
+        if notes.stdin is not None:
+            os.write(notes.stdin.fileno(), f"{process.pid}\n".encode())
+            notes.stdin.close()
         notes.returncode = 0
     unit["pid"] = process.pid
     while not listening(unit["port"]):

@@ -169,6 +169,50 @@ def test_a_token_that_was_shut_out_is_not_let_in_again(
         assert result["instances"][0]["status"] == "unknown"
 
 
+WITHDRAWN = {**CURRENT, "previous": {"token": DIGIT, "version": "v8"}, "accept": [V7]}
+RETIRED = {"version": "v8", "fingerprint": fingerprint(DIGIT), "retired": "2026-01-02T03:04:05Z"}
+ABORTED = {**CURRENT, "accept": [V7], "retired": [RETIRED]}
+
+
+def test_a_copy_of_a_rotation_that_was_aborted_since_is_refused(tmp_path: Path, login: Path) -> None:
+    """Once the way back is done nothing else tells that copy from a rotation that has just begun."""
+    run(tmp_path, ROTATING)
+    assert run(tmp_path, WITHDRAWN)["changed"] is True
+    # It is there before the truth forgets, so that no crash comes in between.
+    assert run(tmp_path, ABORTED)["changed"] is False
+    again = run(tmp_path, ABORTED)
+    assert (again["changed"], again["instances"][0]["status"]) == (False, "in_sync")
+    receipt = login.with_name("RETIRED.json")
+    assert stat.S_IMODE(receipt.stat().st_mode) == 0o600
+    assert json.loads(receipt.read_text()) == {"schema": 1, "retired": [fingerprint(DIGIT)]}
+    before = login.read_bytes(), receipt.read_bytes()
+    for older in (ROTATING, {**SWITCHED, "accept": [V8]}, {**SWITCHED, "accept": [V8, {**V7, "expires": 9}]}):
+        result = run(tmp_path, older, fails=True)
+        assert f"would let v8 ({fingerprint(DIGIT)}) in, which was retired or withdrawn here" in result["msg"]
+        assert "restore the newest copy, or adopt the token that the server holds" in result["msg"]
+        assert result["instances"][0]["status"] == "unknown"
+        assert (login.read_bytes(), receipt.read_bytes()) == before
+    # Another token of that name is another rotation, and who retired a token may want it again.
+    fresh = {"pending": {"token": DOT, "version": "v9"}, "accept": [V7, {**V8, "version": "v9", "token": DOT}]}
+    run(tmp_path, {**ABORTED, **fresh})
+    login.unlink()
+    run(tmp_path, {**ABORTED, "token": DIGIT, "version": "v10", "previous": V7, "accept": [{**V8, "version": "v10"}]})
+    # Without it, or with one that is broken, runs go on, and it is there again.
+    for broken in (b"{", b'{"schema": 1, "retired": ["x"]}'):
+        receipt.write_bytes(broken)
+        login.unlink()
+        assert run(tmp_path, ABORTED)["changed"] is True
+        assert json.loads(receipt.read_text())["retired"] == [fingerprint(DIGIT)]
+
+
+def test_a_receipt_that_cannot_be_written_stops_the_rest(tmp_path: Path, login: Path) -> None:
+    run(tmp_path, ROTATING)
+    before = login.read_bytes()
+    login.with_name("RETIRED.json").symlink_to(tmp_path / "elsewhere")
+    assert "RETIRED.json" in run(tmp_path, WITHDRAWN, fails=True)["msg"]
+    assert login.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -152,6 +152,8 @@ def run_from(now: World, variant: Variant, see: Any, early: bool = False) -> tup
         phase = run.go(first, **options)
     except RotationError:
         return run.world, "refused"
+    if run.refused and "restored" in run.world.marks:
+        return run.world, "refused"
     if phase == "switched":
         # The next run comes when the overlap is over.
         until = run.world.remote.value["credentials"]["main"]["rotation"].get("overlap_until", spell(START))

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.genai.comfyui.plugins.module_utils import _accept
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _rotation_run, _truth
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation_declared import Declared
@@ -57,6 +58,8 @@ class Server:
     accept: tuple[tuple[str, str, Any], ...]
     password: str
     holds: str
+    retired: frozenset[str] = frozenset()
+    """Fingerprints, in its receipt."""
 
     def takes(self, what: str, clock: int) -> bool:
         """Say whether a request with this token gets in."""
@@ -80,6 +83,8 @@ class World:
     """What happened that changes what may be expected: ``aborted``, ``restored``, ``compromised``."""
     ahead: tuple[int, int] = (0, 0)
     """By how much the servers' clocks are wrong, in seconds."""
+    past: tuple[Doc, ...] = ()
+    """The copies of the truth that were the newest before, on one of the ways here; so no part of the state."""
     promised: tuple[str, int] = ("", 0)
     """The former token, and until when whoever nobody declared may still use it."""
 
@@ -131,6 +136,9 @@ class Run:
         self._early = early
         self._early_view: Any = None
         self._seen_now: set[str] = set()
+        self._site: Doc | None = None
+        self.refused = False
+        """Whether a module would not write, because a server is newer than the truth: the playbook fails then."""
 
     # --- the store, as the vault file with a publish command behaves
 
@@ -192,7 +200,7 @@ class Run:
         mine, remote = self.world.local[self._who], self.world.remote
         clean = self._mine(self.world.dirty, False)
         if self.world.dirty[self._who] and remote.value["serial"] == mine.value["serial"] - 1:
-            self._step("truth published", remote=mine)
+            self._step("truth published", remote=mine, past=(*self.world.past, remote))
             self._step("mark removed", dirty=clean)
         elif mine.text != remote.text or self.world.dirty[self._who]:
             self._step("the other's truth taken", local=self._mine(self.world.local, remote), dirty=clean)
@@ -271,25 +279,50 @@ class Run:
     def _reach(self, name: str) -> bool:
         return name.partition(":")[0] != self._down
 
-    def _view(self) -> Any:
-        return self._early_view or _truth.view(self.read()[0], "main")
+    def site(self, truth: Doc) -> None:
+        """Run the other playbook, which asks no planner, with this truth: servers, and clients where none refused."""
+        self._site = truth
+        fine = [self._bring(index) for index in range(len(SERVERS))]
+        if all(fine):
+            self._clients()
 
-    def _bring(self, index: int) -> None:
-        """Bring a server in line, unless its files hold what this truth never knew."""
+    def _truth(self) -> Any:
+        return self._site.value if self._site else self.read()[0]
+
+    def _view(self) -> Any:
+        return self._early_view or _truth.view(self._truth(), "main")
+
+    def _newer(self, view: Any, one: Server) -> bool:
+        """Say whether the real modules would refuse to write: the server's files are newer than this truth."""
+        known = _rotation_run.known_fingerprints(self._truth())
+        held = [one.password, *(value for _version, value, _end in one.accept if one.guard)]
+        if any(fingerprint(value) not in known for value in held):
+            return True
+        if not one.guard:
+            return False
+        found = _accept.Accepted(tuple(_accept.Entry(*entry) for entry in one.accept))
+        plan = _accept.Plan("ACCEPT.json", "in_sync", _accept.wanted("main", view), found, None)
+        again = _accept._revives(plan, "main", view, sorted(one.retired))
+        return again or _accept._readmits(plan, "main", view, found)
+
+    def _bring(self, index: int) -> bool:
+        """Bring a server in line, unless its files are newer than this truth; return whether they are not."""
         if not self._reach(SERVERS[index]):
-            return
+            return True
         self._seen_now.add(SERVERS[index].partition(":")[0])
         view, one = self._view(), self.world.servers[index]
-        known = _rotation_run.known_fingerprints(self.read()[0])
-        held = [one.password, *(value for _version, value, _end in one.accept if one.guard)]
-        if not self._early_view and any(fingerprint(value) not in known for value in held):
-            return
+        if not self._early_view and self._newer(view, one):
+            self.refused = True
+            return False
         if one.guard:
             entries = tuple((entry["version"], entry["token"], entry["expires"]) for entry in view["accept"])
+            noted = _accept.render_receipt(sorted(one.retired), view)
+            self._server(index, "receipt", retired=frozenset(_accept.retired_in(noted)))
             self._server(index, "accept file", accept=entries)
         self._server(index, "PASSWORD", password=self._value(view, "serve", one.password))
         if not one.guard:
             self._server(index, "restart", holds=self.world.servers[index].password)
+        return True
 
     @staticmethod
     def _value(view: Any, option: str, held: str) -> str:

@@ -120,7 +120,13 @@ def test_it_does_not_start_while_clocks_differ(reason: str) -> None:
     """The new token's date would be wrong for good, and whether it is due is not known. A compromise cannot wait."""
     store: Any = Kept(idle(rotate_after_days=1))
     asked = moment(LATER).timestamp()
-    wanted = {"names": ["main"], "reason": reason, "servers": ["s1:a"], "required": ["c1:env"], "acceptor": "guard"}
+    wanted: dict[str, Any] = {
+        "names": ["main"],
+        "reason": reason,
+        "servers": ["s1:a"],
+        "required": ["c1:env"],
+        "acceptor": "guard",
+    }
     for state, ahead in (("started", -10 * DAY), ("status", -10 * DAY), ("started", 0)):
         one = _rotation_run.Wanted(**wanted, state=state, now=LATER, evidence=seen(asked, ahead, accepts=["v1"]))
         done = _rotation_run.apply(store, one, declared=lambda name: None, check_mode=False)  # type: ignore[arg-type, return-value]

@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from rotation_explore import PLAIN, Explored, Variant, explore, settled, stuck
-from rotation_field import World, world
+from rotation_explore import PLAIN, Explored, Variant, complaints, explore, run_from, settled, stuck
+from rotation_field import Run, World, world
 
+from ansible_collections.genai.comfyui.plugins.module_utils import _accept
 from ansible_collections.genai.comfyui.plugins.plugin_utils import _rotation, _rotation_gates
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation import Step
 
@@ -72,6 +73,57 @@ def test_a_truth_restored_from_any_older_copy(guard: bool) -> None:
     ends = {phase for _key, phase in found.ends.values()}
     assert "refused" in ends
     assert "idle" in ends
+
+
+def beside(guard: bool, variants: list[Variant]) -> tuple[dict[Any, World], int, list[str]]:
+    """Run the other playbook with any truth that was the newest once, at any moment after it.
+
+    Return the worlds that follow, how many runs touched nothing, and what does not hold.
+    """
+    after: dict[Any, World] = {}
+    refused, bad = 0, []
+    for now in explore([world(guard)], variants).states.values():
+        for old in now.past:
+            seen: list[World] = []
+            Run(now, lambda one, what, seen=seen: seen.append(one)).site(old)  # type: ignore[misc]
+            refused += not seen
+            # What is aborted before a server heard of it was never out, and no server is told of it at once.
+            truths = [one.value["credentials"]["main"] for one in (now.remote, *now.local)]
+            gone = {one["fp"] for item in truths for one in item["retired"]}
+            told = all(gone <= one.retired for one in now.servers if one.guard)
+            bad += [f"{one} {old.text}" for step in seen for one in complaints(step) if told or "retired" not in one]
+            after.update({one.key(): one for one in seen if told})
+    return after, refused, bad
+
+
+def ends(now: World) -> list[str]:
+    """Run the playbook of the right controller as often as it takes; return what is not in order then."""
+    phase = ""
+    for _run in range(8):
+        now, phase = run_from(now, PLAIN, lambda world, what: None)
+        if phase == "idle":
+            return settled(now)
+    return [f"no end, in phase {phase}"]
+
+
+ABORTS = [Variant(event="abort"), Variant(event="abort", down="c2")]
+
+
+def test_site_runs_with_any_older_truth_beside_it() -> None:
+    """Another controller, also with a copy of an aborted rotation: nobody is refused, and what was out stays out."""
+    after, refused, bad = beside(True, [PLAIN, *DOWN, *ABORTS])
+    assert (refused > 100, bad) == (True, [])
+    assert {end for one in after.values() for end in ends(one)} == set()
+    # Without the guard there is no receipt, but only an abort needs one.
+    after, refused, bad = beside(False, [PLAIN, *DOWN])
+    assert (refused > 20, bad) == (True, [])
+    assert {end for one in after.values() for end in ends(one)} == set()
+
+
+def test_without_the_receipt_a_withdrawn_token_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_accept, "_revives", lambda *given: False)
+    _after, _refused, bad = beside(True, [PLAIN, *ABORTS])
+    assert "takes a token that was retired" in bad[0]
 
 
 DAYS = 10 * 86400
