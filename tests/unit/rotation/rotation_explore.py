@@ -10,11 +10,11 @@ until nothing new appears covers sequences of any length.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rotation_field import CLIENTS, SERVERS, START, Run, Server, World, in_field, spell
+from rotation_field import CLIENTS, SERVERS, START, Run, Server, World, spell
 
 from ansible_collections.genai.comfyui.plugins.module_utils._fingerprint import fingerprint
 from ansible_collections.genai.comfyui.plugins.plugin_utils._rotation import RotationError
@@ -97,6 +97,17 @@ def complaints(now: World) -> list[str]:
             if now.clock < until and not one.takes(former, now.clock)
         ]
     return found
+
+
+def in_field(now: World) -> Iterator[tuple[str, str]]:
+    """Yield place and token of every token in the field."""
+    for name, one in zip(SERVERS, now.servers):
+        yield f"PASSWORD of {name}", one.password
+        yield f"process of {name}", one.holds
+        for _version, value, _end in one.accept if one.guard else ():
+            yield f"accept file of {name}", value
+    for name, value in zip(CLIENTS, now.clients):
+        yield f"file of {name}", value
 
 
 def _clocked(now: World) -> list[tuple[int, str, Server]]:

@@ -10,7 +10,7 @@ them with an empty memory. A crash before a step is a crash after the one before
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -393,14 +393,3 @@ class Run:
             "clock": self.world.shows(index),
             "asked": self._clock,
         }
-
-
-def in_field(now: World) -> Iterator[tuple[str, str]]:
-    """Yield place and token of every token in the field."""
-    for name, one in zip(SERVERS, now.servers):
-        yield f"PASSWORD of {name}", one.password
-        yield f"process of {name}", one.holds
-        for _version, value, _end in one.accept if one.guard else ():
-            yield f"accept file of {name}", value
-    for name, value in zip(CLIENTS, now.clients):
-        yield f"file of {name}", value
