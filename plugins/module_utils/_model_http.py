@@ -170,12 +170,13 @@ def _fill(answer: Any, buffer: memoryview) -> tuple[int, str]:
     return count, ""
 
 
-class _Https(urllib.request.HTTPSHandler):
+class _Https(urllib.request.AbstractHTTPHandler):
     """Reads the authorities to trust only where a connection needs them; that takes longer than many a small file."""
 
+    https_request = urllib.request.AbstractHTTPHandler.do_request_
+
     def __init__(self, source: Source) -> None:
-        # Not HTTPSHandler's own, which reads them.
-        urllib.request.AbstractHTTPHandler.__init__(self)
+        super().__init__()
         self._source = source
 
     def https_open(self, req: urllib.request.Request) -> Any:
@@ -230,7 +231,12 @@ def open_source(source: Source, method: str, headers: Mapping[str, str]) -> tupl
     if source.token is not None:
         request.add_header("Authorization", "Bearer " + source.token)
     redirects = _SameHost()
-    opener = urllib.request.build_opener(redirects, _Https(source))
+    opener = urllib.request.OpenerDirector()
+    # urllib's own list has handlers for files and FTP too, and one for HTTPS that comes first.
+    for one in (urllib.request.ProxyHandler(), urllib.request.HTTPHandler(), _Https(source), redirects):
+        opener.add_handler(one)
+    for kind in (urllib.request.HTTPDefaultErrorHandler, urllib.request.HTTPErrorProcessor):
+        opener.add_handler(kind())
     try:
         return opener.open(request, timeout=source.timeout), redirects.linked
     except urllib.error.HTTPError as error:

@@ -172,6 +172,15 @@ def test_a_redirect_in_a_circle_is_no_lasting_one(hub: Hub, tmp_path: Path) -> N
     assert {one.role for one in hub.seen} == {"hub"}
 
 
+def test_a_proxy_of_the_environment_is_used(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", hub.url)
+    monkeypatch.setenv("no_proxy", "127.0.0.2")
+    source = Source("http://hub.example" + PATH, TOKEN, timeout=5)
+    assert fetch(source, tmp_path / "x")["fetched"] == len(DATA)
+    assert {one.path for one in hub.seen if one.role == "hub"} == {"http://hub.example" + PATH}
+    assert {one.authorization for one in hub.seen if one.role == "storage"} == {None}
+
+
 @pytest.mark.parametrize("url", ["http://me:pass-word@127.0.0.1:1/x", "http://127.0.0.1:1/a b?sig=pass-word"])
 def test_an_address_that_is_refused_shows_no_secret(tmp_path: Path, url: str) -> None:
     with pytest.raises(FetchError) as caught:
