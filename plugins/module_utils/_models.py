@@ -15,7 +15,6 @@ import os
 import re
 import ssl
 import stat
-import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -149,14 +148,17 @@ class Record:
 
     def _write(self) -> None:
         content = json.dumps({"schema": 1, "files": self.entries}, indent=1, sort_keys=True) + "\n"
-        descriptor, temporary = tempfile.mkstemp(prefix=RECORD, dir=self.folder)
+        # Always the same name: what a kill leaves is overwritten.
+        temporary = os.path.join(self.folder, RECORD + ".new")
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            how = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(temporary, how, 0o644), "w", encoding="utf-8") as stream:
                 stream.write(content)
                 os.fchmod(stream.fileno(), 0o644)
             os.replace(temporary, os.path.join(self.folder, RECORD))
         except OSError:
-            os.unlink(temporary)
+            with suppress(OSError):
+                os.unlink(temporary)
             raise
 
     def known(self, path: str, found: os.stat_result) -> str | None:

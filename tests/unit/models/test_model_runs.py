@@ -142,6 +142,8 @@ def test_leftovers_of_a_run_that_was_cut_off_go(hub: Hub, folder: Path, store: P
             (folder / name).write_bytes(b"{}" if name.endswith("json") else DATA[:100])
 
     litter()
+    # Whatever a run that was killed while it wrote the record left.
+    (folder / (_models.RECORD + ".new")).write_bytes(b"{" * 10_000)
     lay_down(folder, from_store(store))
     assert names(folder) == {NAME, _models.RECORD}, "a link needs no part of a download"
     litter()
