@@ -4,9 +4,11 @@
 """Run a command in a build so that what it leaves does not depend on when it ran.
 
     python settle.py COMMAND [ARGUMENT ...]
+    python settle.py --all FOLDER
 
-What it made or changed gets one modification time, Python's bytecode is compiled without times in it, logs and caches
-that say when something was installed go. Ends as the command ends. Runs in the image, by its Python; 3.9 or newer.
+What the command made or changed gets one modification time, Python's bytecode is compiled without times in it, logs and
+caches that say when something was installed go. Ends as the command ends. With --all, all that lies in a folder gets
+that time. Runs in the image, by its Python; 3.9 or newer.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import py_compile
 import shutil
 import subprocess
 import sys
-import tempfile
+import time
 from collections.abc import Iterator
 
 EPOCH = 1767225600
@@ -28,6 +30,8 @@ FORGOTTEN = (
     "/var/log/apt", "/var/log/alternatives.log", "/var/log/dpkg.log", "/var/lib/dpkg/status-old",
     "/var/lib/dpkg/diversions-old", "/var/lib/dpkg/statoverride-old",
 )  # fmt: skip
+# CLOCK_REALTIME_COARSE of Linux, from which file systems take their times; Python has no name for it.
+_COARSE = 5
 _QUIET = {
     "PIP_NO_COMPILE": "1",
     "PIP_NO_CACHE_DIR": "1",
@@ -55,9 +59,8 @@ def changed(root: str, since: int) -> Iterator[str]:
 
 
 def now() -> int:
-    """Return the time of a file that is written now."""
-    with tempfile.TemporaryFile() as stream:
-        return os.fstat(stream.fileno()).st_ctime_ns
+    """Return the time that a file gets which is written now, in nanoseconds; without writing one, which would show."""
+    return time.clock_gettime_ns(_COARSE)
 
 
 def forget(since: int) -> None:
@@ -90,6 +93,11 @@ def settle(root: str, venv: str, since: int) -> None:
             except (py_compile.PyCompileError, ValueError):
                 # A template, or for another Python: pip lets it pass, too.
                 continue
+    set_back(root, since)
+
+
+def set_back(root: str, since: int) -> None:
+    """Give what was changed below *root* since then one modification time, unless its own is older."""
     for path in list(changed(root, since)):
         if os.lstat(path).st_mtime > EPOCH:
             os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
@@ -100,6 +108,9 @@ def main(argv: list[str]) -> int:
     if any(os.environ.get(name) != value for name, value in _QUIET.items()):
         # The order in some bytecode is that of hashes, which the interpreter chooses when it starts.
         os.execve(sys.executable, [sys.executable, "-B", __file__, *argv], {**os.environ, **_QUIET})  # noqa: S606 - itself
+    if argv[:1] == ["--all"]:
+        set_back(argv[1], 0)
+        return 0
     since = now()
     status = subprocess.run(argv, check=False).returncode  # noqa: S603 - a list of words, no shell
     if status == 0:
