@@ -98,24 +98,27 @@ def test_fp8_is_stored_and_another_type_computes(real: Real) -> None:
     assert "unet missing" not in log
 
 
+def edit(real: Real, variant: str | None = None, image: Path | None = None, **more: Any) -> list[bytes]:
+    """Return the rows of the picture; one step, as each looks at the whole megapixel."""
+    name = None if image is None else image.name
+    given = {**NAMES, "steps": 1, "megapixels": 0.01, "image": name, "cfg": 1.0, "seed": 7, **more}
+    found, result = real.play("qwen_image_edit_2509", variant, image, **given)
+    assert result["state"] == "done"
+    assert len(pixels(found)[2]) > 16, "a picture, not one colour"
+    lines: list[bytes] = rows(found)
+    return lines
+
+
 def test_edit(real: Real, tmp_path: Path) -> None:
-    """With and without the LoRA, seeds, another picture: through the eye, the reference latent and CFGNorm."""
+    """With and without the LoRA, seeds: through an upload, the eye, the reference latent and CFGNorm."""
     stripes = picture(tmp_path / "stripes.png")
+    plain = edit(real, image=stripes)
+    assert edit(real, image=stripes, seed=8) != plain
+    assert edit(real, "lightning_4step", image=stripes, lora=LORA) != plain
+    assert edit(real, image=stripes) == plain
 
-    def edit(variant: str | None = None, image: Path | None = stripes, **more: Any) -> list[bytes]:
-        name = None if image is None else image.name
-        given = {**NAMES, "megapixels": 0.01, "image": name, "cfg": 1.0, "seed": 7, **more}
-        found, result = real.play("qwen_image_edit_2509", variant, image, **given)
-        assert result["state"] == "done"
-        assert len(pixels(found)[2]) > 16, "a picture, not one colour"
-        lines: list[bytes] = rows(found)
-        return lines
 
-    plain = edit()
-    assert edit(seed=8) != plain
-    quick = edit("lightning_4step", lora=LORA)
-    assert quick != plain
-    assert edit() == plain
-    assert edit("lightning_4step", lora=LORA) == quick
-    # The smoke test of a host that has this set alone: nothing is uploaded.
-    assert edit(image=None) != plain
+def test_edit_of_a_plain_picture_needs_no_upload(real: Real) -> None:
+    """The smoke test of a host that has this set alone; the words count."""
+    plain = edit(real)
+    assert edit(real, prompt="make it red") != plain
