@@ -60,7 +60,8 @@ options:
     required: true
   state:
     description:
-      - V(absent) removes the files that this module laid down, and what is left of their downloads.
+      - V(absent) removes the files that this module laid down and nobody changed since, and what is left of their
+        downloads. A changed file is read, to tell by its content.
       - V(progress) only tells how far a run is that goes on now.
     type: str
     choices: [present, absent, progress]
@@ -126,7 +127,7 @@ options:
     type: int
     default: 30
   ca_path:
-    description: Certificate authorities to trust, a PEM file or a directory.
+    description: Certificate authorities to trust in place of the host's own, a PEM file or a directory.
     type: path
   owner:
     description: User that owns what is laid down; the one who runs the module when not given.
