@@ -23,7 +23,7 @@ from ansible_collections.genai.comfyui.plugins.module_utils._workflow import pre
 
 __all__ = ["real"]
 pytestmark = MARKS
-NAMES = {"model": TINY["qwen"], "text_encoder": TINY[ENCODER], "vae": TINY["qwen_vae"], "steps": 2}
+NAMES: dict[str, Any] = {"model": TINY["qwen"], "text_encoder": TINY[ENCODER], "vae": TINY["qwen_vae"], "steps": 2}
 LORA = TINY["qwen_lora"]
 
 

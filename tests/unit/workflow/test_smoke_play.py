@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 from harness import TOKEN, Pair
@@ -78,7 +79,7 @@ def test_the_smoke_tests_picture_is_in_the_report(deployed: Pair, tmp_path: Path
 
 
 def test_the_tag_takes_nothing_else_of_site_yml(tmp_path: Path) -> None:
-    hosts = {"all": {"children": {"comfyui_servers": {"hosts": {"gpu-1": {}}}}}}
+    hosts: dict[str, Any] = {"all": {"children": {"comfyui_servers": {"hosts": {"gpu-1": {}}}}}}
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump(hosts))
     done = subprocess.run(
         [
