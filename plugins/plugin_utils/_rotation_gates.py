@@ -124,7 +124,10 @@ def clocks_differ(seen: Evidence, servers: Iterable[str]) -> Iterator[Waiting]:
         apart = timedelta(seconds=server.clock - server.asked)
         if abs(apart) > CLOCKS_DIFFER:
             how = "ahead of" if apart > timedelta() else "behind"
-            why = f"its clock is {timedelta(seconds=round(abs(apart).total_seconds()))} {how} this controller's"
+            # To the minute, where the time it took to ask does not matter.
+            exact = 60 if abs(apart) > timedelta(hours=1) else 1
+            told = timedelta(seconds=round(abs(apart).total_seconds() / exact) * exact)
+            why = f"its clock is {told} {how} this controller's"
             yield Waiting("clock", name, f"{why}: set the wrong one right; only reason compromise goes by no clock")
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 from callers import calling, current, killed, main_credential, overlap, process, rotate, status
+from fake_clock import controller, own_clock, set_clock
 from field_hosts import APP, CACHE, UNIT, Field
 from full_disks import Small
 from rotation_ends import ready, settled
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 ACCEPT = f"{APP}/login/ACCEPT.json"
 DAY = 86400
+TEN = "10 days, 0:00:00"
 FULL = "no space is left on the file system; free some and run again"
 
 
@@ -152,6 +154,54 @@ def test_a_new_password_while_a_clients_clock_is_wrong(wrong_clocks: Field) -> N
     assert session(field, fresh) == 401
     assert log_in(field, old) is None
     assert log_in(field, new) is not None
+
+
+def test_no_wrong_clock_moves_a_rotation_or_ends_an_overlap(ready: Field) -> None:
+    """A controller's in the middle of it, back and forth; and the server's, while it runs."""
+    field = ready
+    with own_clock(field):
+        overlap(field, 24)
+        was, before = current(field), process(field)
+        with calling(field) as calls:
+            killed(field, "Bring every host in line and look")
+            assert f"is {TEN} ahead of this controller's" in refused(field, **controller(-10))
+            # Clients and servers hold the new token, but no end of the overlap was told to anybody.
+            assert phase(field) == "distributed"
+            assert status(field, was[1]) == 200
+            done = rotate(field)
+            assert done.returncode == 0, done.stdout[-5000:]
+            assert phase(field) == "switched"
+            assert f"is {TEN} behind this controller's" in refused(field, **controller(10))
+            assert phase(field) == "switched"
+            set_clock(field, 10)
+            # The guard goes by the end that it was told; who holds the current token does not notice.
+            await_status(field, was[1], 401)
+            assert f"is {TEN} ahead of this controller's" in refused(field)
+            assert phase(field) == "switched"
+            set_clock(field, 0)
+            await_status(field, was[1], 200)
+        assert calls.failures == []
+        assert calls.count > 100
+        assert process(field) == before
+        done = rotate(field, "-e", "comfyui_rotation_reason=compromise")
+        assert done.returncode == 0, done.stdout[-5000:]
+        settled(field, was)
+
+
+def refused(field: Field, **environment: str) -> str:
+    """Run the rotation, which must fail for a clock, and return what it said."""
+    done = rotate(field, **environment)
+    assert done.returncode != 0
+    assert "waits for clock srv-1:default: its clock " in said(done.stdout), done.stdout[-5000:]
+    return said(done.stdout)
+
+
+def await_status(field: Field, token: str, wanted: int) -> None:
+    """Wait until the server answers so to this token."""
+    deadline = time.monotonic() + 30
+    while status(field, token) != wanted:
+        assert time.monotonic() < deadline, f"it never answered {wanted}"
+        time.sleep(0.2)
 
 
 def test_it_can_be_aborted_after_clients_hold_the_new_token(ready: Field) -> None:
