@@ -28,6 +28,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "standin"))
 
 from harness import STANDIN_COMFYUI, STANDIN_LOGIN, TOKEN, Pair, Server, Site  # isort: skip
 
+# Here, so that it is one for all: each module that imported it would start a server of its own.
+from real_comfyui import real  # isort: skip
+
+__all__ = ["real"]
+
 GUARD = Path(__file__).resolve().parents[2] / "roles" / "comfyui_login" / "files" / "guard"
 
 # About faults of the login node, or about trees without PASSWORD: with the guard these do not come to listen.

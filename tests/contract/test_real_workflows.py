@@ -15,14 +15,13 @@ from typing import Any
 import pytest
 from miniatures import FILES
 from png import pixels, rows
-from real_comfyui import MARKS, TINY, Real, document, real
+from real_comfyui import MARKS, TINY, Real, document
 
 from ansible_collections.genai.comfyui.plugins.module_utils import _benchmark as bench
 from ansible_collections.genai.comfyui.plugins.module_utils import _workflow_run as run
 from ansible_collections.genai.comfyui.plugins.module_utils._workflow import Graph, WorkflowError, prepare, problems
 from ansible_collections.genai.comfyui.plugins.plugin_utils._benchmark import figures
 
-__all__ = ["real"]
 pytestmark = MARKS
 
 
