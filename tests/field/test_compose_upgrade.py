@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,12 @@ HEADS = "for one in ComfyUI ComfyUI-Login; do git -C /opt/comfyui/image/$one rev
 
 
 @pytest.fixture
-def pinned(compose: ComposeField, tmp_path: Path) -> Path:
-    """Return a second inventory that pins other versions; the next converge installs the first one's again."""
+def pinned(compose: ComposeField, tmp_path: Path) -> Iterator[Path]:
+    """Return a second inventory that pins other versions; the first one's are installed again at the end."""
     compose.ensure()
-    return tmp_path / "pins.json"
+    yield tmp_path / "pins.json"
+    done = compose.site()
+    assert done.returncode == 0, done.stdout[-4000:]
 
 
 def upgrade(field: ComposeField, pins: Path, *more: str) -> tuple[int, str]:
