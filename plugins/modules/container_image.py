@@ -19,9 +19,11 @@ description:
     Files reach it with one fixed modification time, so layers that only copy files come out the same everywhere.
   - The C(Dockerfile) gets the base image as build argument E(BASE); begin it with C(ARG BASE) and C(FROM ${BASE}).
   - The same inputs give the same layers as far as the C(Dockerfile) lets them. What C(COPY) brings is the same to the
-    byte, on every host, with both builders. What C(RUN) writes carries the time of the build, unless the command sets
-    the times of its files back, as in C(find / -xdev -newermt @1767225600 -exec touch -h -d @1767225600 {} +), and
-    leaves no bytecode that holds times (E(PYTHONDONTWRITEBYTECODE), C(pip install --no-compile), then
+    byte, but for folders that it makes or adds to, which get the time of the build; copy whole trees from a first stage
+    (C(COPY --from=files /tree/ /)), whose folders have been set back.
+    What C(RUN) writes carries the time of the build, unless the command sets the times of its files back, as in
+    C(find / -xdev -newermt @1767225600 -exec touch -h -d @1767225600 {} +), and leaves no bytecode that holds times
+    (E(PYTHONDONTWRITEBYTECODE), C(pip install --no-compile), then
     C(python -m compileall --invalidation-mode unchecked-hash)). With that BuildKit gives the same image id, too; the
     classic builder writes the time of the build into the image's settings, and only the layers are the same.
   - Whatever fails, the former images and all containers stay as they are.
