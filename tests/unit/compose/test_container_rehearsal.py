@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,11 @@ from container_host import Host
 from ansible_collections.genai.comfyui.plugins.module_utils._bcrypt import is_token
 
 HELP = "usage: main.py [--listen] [--cpu] [--database-url URL]"
-GUARD = [
+GUARD = (
     {"path": "/login/GUEST_MODE", "content": ""},
     {"path": "/guard/__init__.py", "content": "guard"},
     {"path": "/guard/settings.json", "content": "{}"},
-]
+)
 REFUSED = (
     "comfyui-start: refused: ComfyUI is not locked; Cannot import /opt/comfyui/app/custom_nodes/ComfyUI-Login module"
 )
@@ -33,7 +34,7 @@ def host(tmp_path: Path) -> Host:
 
 
 def rehearse(
-    host: Host, answer: tuple[int, str, str], guard: list[dict[str, str]] = GUARD, known: str = HELP
+    host: Host, answer: tuple[int, str, str], guard: Sequence[dict[str, str]] = GUARD, known: str = HELP
 ) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     """Rehearse with an engine that answers so; return how that ended and what a container was asked for."""
     host.answers({"run": answer})
