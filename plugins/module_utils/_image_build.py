@@ -29,6 +29,7 @@ _ID = re.compile(r"(sha256:)?[0-9a-f]{12,64}\Z")
 _FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 _USERINFO = re.compile(r"(://)[^/\s@]+@")
 _SHOWN = 15
+_STEP = re.compile(r"^------\n > .*\n((?:(?!------$).*\n)*)------$", re.MULTILINE)
 UNTOUCHED = "The former image and what runs stay as they are."
 
 
@@ -206,7 +207,12 @@ def is_id(base: str) -> bool:
 
 
 def last(said: str, lines: int = _SHOWN) -> str:
-    """Return the last lines that say something, without tokens and without passwords in addresses."""
+    """Return the last lines that say something, without tokens and without passwords in addresses.
+
+    Of BuildKit's words those of the step that failed; what comes after them repeats the Dockerfile.
+    """
+    steps = [step for step in _STEP.findall(said) if step.strip()]
+    said = steps[-1] if steps else said
     kept = [line.rstrip() for line in said.splitlines() if line.strip()][-lines:]
     return masked(_USERINFO.sub(r"\1<masked>@", "\n".join(kept)), ())
 

@@ -143,3 +143,15 @@ def test_prunes_neither_current_nor_kept_nor_used() -> None:
 )
 def test_knows_what_may_be_pulled(base: str, is_pinned: bool, is_id: bool) -> None:
     assert (build.pinned(base), build.is_id(base)) == (is_pinned, is_id)
+
+
+def test_of_a_step_that_failed_its_own_words_are_shown() -> None:
+    run = 'RUN ["python3", "-m", "pip", "install", "-r", "list.txt"]' + " " * 900
+    said = (
+        f"#17 1.5 ERROR: No matching distribution\n#17 ERROR: process\n------\n > [stage-1 6/11] {run}:\n"
+        f"1.4 Collecting a\n1.5 ERROR: No matching distribution\n------\nDockerfile:26\n--------------------\n"
+        f"  26 | >>> {run}\n--------------------\nERROR: failed to solve: process {run}\n"
+    )
+    assert build.last(said) == "1.4 Collecting a\n1.5 ERROR: No matching distribution"
+    pulled = "------\n > [internal] load metadata for local/x:\n------\nDockerfile:9\nERROR: failed to solve: no local/x\n"
+    assert build.last(pulled).endswith("no local/x")
