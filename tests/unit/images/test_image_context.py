@@ -153,5 +153,5 @@ def test_of_a_step_that_failed_its_own_words_are_shown() -> None:
         f"  26 | >>> {run}\n--------------------\nERROR: failed to solve: process {run}\n"
     )
     assert build.last(said) == "1.4 Collecting a\n1.5 ERROR: No matching distribution"
-    pulled = "------\n > [internal] load metadata for local/x:\n------\nDockerfile:9\nERROR: failed to solve: no local/x\n"
-    assert build.last(pulled).endswith("no local/x")
+    pulled = "------\n > [internal] load metadata for x:\n------\nDockerfile:9\nERROR: failed to solve: no x\n"
+    assert build.last(pulled).endswith("no x")
