@@ -21,6 +21,8 @@ if os.environ.get("CI"):
 HERE = Path(__file__).resolve().parent
 HOSTS = ("field", "scenarios")
 """Areas whose tests start local hosts, each its own."""
+OWN_HOSTS = ("compose", "nvidia")
+"""Beginnings of names of files in such an area that share no host with its other files."""
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]
@@ -30,9 +32,10 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        area = Path(file).parts[1]
-        return file if area == "unit" else area
+        path = Path(nodeid.partition("::")[0])
+        area = path.parts[1]
+        own = [kind for kind in OWN_HOSTS if path.name.startswith(f"test_{kind}_")]
+        return str(path) if area == "unit" else "/".join([area, *own])
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
