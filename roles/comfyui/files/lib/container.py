@@ -36,9 +36,10 @@ APP, LIB, PYTHON = "/opt/comfyui/app", "/opt/comfyui/lib", "/opt/comfyui/venv/bi
 REHEARSAL = f"{PROJECT}.rehearsal"
 _GUARD = "/guard/"
 _CAUSES = ("comfyui-login-guard: ended ComfyUI before it listened: ", "comfyui-start: refused: ")
+_TMP = "/tmp"  # noqa: S108 - a container's own, in memory, and nobody else is in it
 # Nothing but memory, nobody to talk to, no rights.
 _BOX = ["--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
-        "--tmpfs", "/tmp:mode=1777,exec", "--pull", "never"]  # fmt: skip  # noqa: S108 - the container's own
+        "--tmpfs", f"{_TMP}:mode=1777,exec", "--pull", "never"]  # fmt: skip
 _MEND = "run the playbook for this host again"
 # How the engine says it, and how people are told.
 _TOLD = (
@@ -178,17 +179,17 @@ def rehearse(image: str, cache: Path, user: str, seconds: float, entries: list[d
     words = ["--name", REHEARSAL, "--label", "genai.comfyui.rehearsal=1", "--log-driver", "none", "--init"]
     words += ["--user", user, "--tmpfs", f"{run}:uid={uid},gid={gid},mode=0700", "--entrypoint", PYTHON]
     # What runs has the GPUs; a library that looks for a home finds one that goes.
-    for name, value in (("HOME", "/tmp"), ("PYTHONUNBUFFERED", "1"), ("NVIDIA_VISIBLE_DEVICES", "void")):  # noqa: S108
+    for name, value in (("HOME", _TMP), ("PYTHONUNBUFFERED", "1"), ("NVIDIA_VISIBLE_DEVICES", "void")):
         words += ["--env", f"{name}={value}"]
     start = ["-B", f"{LIB}/rehearse.py", f"{seconds:g}", "--app", APP, "--socket", f"{run}/prove.sock"]
     start += [*([] if files else ["--no-guard"]), "--", "--listen", "127.0.0.1"]
     for flag in ("--user-directory", "--input-directory", "--output-directory", "--temp-directory"):
-        start += [flag, "/tmp"]  # noqa: S108
+        start += [flag, _TMP]
     start += ["--database-url", "sqlite:////tmp/comfyui.db"] if "--database-url" in known else []
     start += ["--cpu"] if "--cpu" in known else []
     with (cache / ".rehearsal").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # Of a run that was killed.
+        # Of a run that was killed. What cannot be removed holds a token of nothing, and must not fail this run.
         for old in cache.glob("rehearsal-*"):
             shutil.rmtree(old, ignore_errors=True)
         client("rm", "--force", REHEARSAL)

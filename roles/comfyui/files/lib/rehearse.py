@@ -47,12 +47,13 @@ def main(argv: list[str]) -> NoReturn:
     late = threading.Timer(seconds, refuse, [f"it was not ready within {seconds:g} s"])
     late.daemon = True
     late.start()
+    # start.main makes its gate by this name; to mypy a class is nothing to be replaced.
     start.Gate = Rehearsal  # type: ignore[misc]
     try:
         start.main(argv[1:])
     except SystemExit as end:
         refuse(f"ComfyUI ended with status {end.code} before it listened")
-    except Exception as error:
+    except Exception as error:  # whatever a custom node raises while it is imported is the answer, not a crash of ours
         traceback.print_exc()
         refuse(f"ComfyUI failed before it listened: {type(error).__name__}: {error}")
     refuse("ComfyUI ended before it listened")
