@@ -46,7 +46,8 @@ except PermissionError:
     pass
 os.execvp(sys.argv[1], sys.argv[1:])
 """
-# Others get their turn between two downloads.
+# At a priority above all else, one download after the other would starve the machine: others get a turn between two.
+# There is no condition to wait for.
 PAUSE = 1.0
 
 Json = dict[str, t.Any]

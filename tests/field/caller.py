@@ -21,6 +21,7 @@ import time
 from urllib.parse import urlsplit
 
 Failures = list[tuple[float, str]]
+# Seconds between two requests: the pace of the load, and no wait for anything.
 PAUSE = float(os.environ.get("CALLER_PAUSE", "0.05"))
 
 
