@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from local_hub import Hub, serve
@@ -14,3 +15,11 @@ def hub() -> Iterator[Hub]:
     """Give a hub of one's own."""
     with serve() as running:
         yield running
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Make an empty models directory."""
+    made = tmp_path / "models"
+    made.mkdir()
+    return made

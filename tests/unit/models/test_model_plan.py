@@ -35,13 +35,6 @@ def do(folder: Path, *arguments: Any, settings: run.Settings = SETTINGS, **more:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "models"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture
 def store(tmp_path: Path) -> Path:
     (tmp_path / "store" / "vae").mkdir(parents=True)
     (tmp_path / "store" / "vae" / "x.safetensors").write_bytes(DATA)

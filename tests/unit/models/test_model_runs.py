@@ -27,13 +27,6 @@ NAME = "x.safetensors"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "models"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture
 def store(tmp_path: Path) -> Path:
     made = tmp_path / "store" / NAME
     made.parent.mkdir()
